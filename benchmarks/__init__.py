@@ -1,0 +1,1 @@
+"""Measurements of mouthpiece: ``python -m benchmarks`` reproduces every number in the docs."""

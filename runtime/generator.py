@@ -1,0 +1,194 @@
+"""The generator: reference frames and mel chunks in, mouths out, in batches and in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.host import HostPlan
+from runtime.network import Network, describe, load_model
+from runtime.splitting import split_generator
+from runtime.types import CROP_SIZE, FaceCrop, MelChunk, MouthCrop, ReferenceFrame
+
+#: Face-encoder features of one crop, largest first: uint8 or float16 ``(h, w, c)``.
+Features = tuple[NDArray[Any], ...]
+
+#: What the engine promises and a generator must have been made for.
+EXPECTED = {"crop_size": str(CROP_SIZE), "mel_spec": "wav2lip-16k-80x16", "colour": "BGR"}
+#: A mel chunk of digital silence; the lowest value of the normalised scale.
+SILENCE: MelChunk = np.full((80, 16), -4.0, np.float32)
+# Rest mouths are 27 kB each; features of a full-size network are up to 0.58 MB each.
+_REST_MEMO = 512
+_FEATURE_MEMO = 32
+
+Value = TypeVar("Value")
+Item = TypeVar("Item")
+
+
+class ModelSource(Protocol):
+    """The part of ``ModelFile`` that a generator needs."""
+
+    @property
+    def path(self) -> Path:
+        """The ``.xml`` of the IR."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the network."""
+
+
+class Generator:
+    """Draws mouths; safe to share between threads."""
+
+    def __init__(
+        self,
+        model_file: ModelSource,
+        plan: HostPlan,
+        *,
+        first_row: int = 0,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """Read the network and compile its decoder; the face encoder waits until it is needed.
+
+        Args:
+            model_file: The IR and its digest.
+            plan: Precision, streams, threads and batch.
+            first_row: Rows of the crop above this one are not computed but taken from the
+                reference crop. 0 computes everything.
+            cache_dir: Where OpenVINO keeps compiled networks; ``None`` for nowhere.
+
+        Raises:
+            ModelNotFoundError: The IR is missing or unreadable.
+            ModelMismatchError: The IR was not made for this engine.
+        """
+        model = load_model(model_file.path, role="generator", expected=EXPECTED)
+        facts = describe(model)
+        self.name = facts.get("name", model_file.path.stem)
+        self.licence = facts.get("licence", "unknown")
+        self.mel_offset = int(facts.get("mel_offset", "0"))
+        self.digest = model_file.sha256
+        self.plan = plan
+        self.first_row = first_row
+        self._cache_dir = cache_dir
+        self._split = split_generator(model)
+        self._decoder = Network(self._split.decoder, plan, cache_dir=cache_dir)
+        self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
+        self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
+
+    def generate(self, pairs: Iterable[tuple[ReferenceFrame, MelChunk]]) -> Iterator[MouthCrop]:
+        """Draw one mouth for each pair, in order.
+
+        Args:
+            pairs: Reference frame and its 200 ms of sound; pulled one batch ahead at most for
+                each request in flight.
+
+        Yields:
+            uint8 ``(96, 96, 3)`` BGR; rows above ``first_row`` are the reference crop's.
+        """
+        waiting: deque[list[ReferenceFrame]] = deque()
+
+        def requests() -> Iterator[Sequence[NDArray[Any]]]:
+            repeated = _Repeated()
+            for batch in _batches(pairs, self.plan.batch):
+                references = [reference for reference, _ in batch]
+                waiting.append(references)
+                yield (
+                    np.stack([chunk for _, chunk in batch]),
+                    *repeated.stack(self._features_of(references)),
+                )
+
+        for (lower,) in self._decoder.run(requests()):
+            for reference, rows in zip(waiting.popleft(), lower, strict=True):
+                yield self._whole(reference.crop, rows)
+
+    def encode(self, crops: Sequence[FaceCrop]) -> list[Features]:
+        """Compute the face-encoder features of crops, one tuple for each crop."""
+        faces = (np.stack(batch) for batch in _batches(crops, self.plan.batch))
+        return [
+            tuple(level[index].copy() for level in levels)
+            for levels in self._encoder.run((face,) for face in faces)
+            for index in range(len(levels[0]))
+        ]
+
+    def rest(self, reference: ReferenceFrame) -> MouthCrop:
+        """Draw the mouth that says nothing; remembered for the crops used last."""
+        key = reference.crop.tobytes()
+        return self._rest.get(key, lambda: next(self.generate([(reference, SILENCE)])))
+
+    def warm_up(self) -> None:
+        """Run the decoder once on zeros, so that the first mouth is not slow."""
+        self._decoder.warm_up(self.plan.batch)
+
+    @cached_property
+    def _encoder(self) -> Network:
+        return Network(self._split.face_encoder, self.plan, cache_dir=self._cache_dir)
+
+    def _features_of(self, references: Sequence[ReferenceFrame]) -> list[Features]:
+        return [
+            reference.features or self._remembered_features(reference.crop)
+            for reference in references
+        ]
+
+    def _remembered_features(self, crop: FaceCrop) -> Features:
+        return self._features.get(crop.tobytes(), lambda: self.encode([crop])[0])
+
+    def _whole(self, crop: FaceCrop, rows: NDArray[np.uint8]) -> MouthCrop:
+        if not self.first_row:
+            return rows
+        return np.concatenate([crop[: self.first_row], rows])
+
+
+class _Repeated:
+    """Stack features into batches; the batch of a still picture is made once."""
+
+    def __init__(self) -> None:
+        self._last: Features | None = None
+        self._stacked: tuple[NDArray[Any], ...] = ()
+
+    def stack(self, features: Sequence[Features]) -> tuple[NDArray[Any], ...]:
+        first = features[0]
+        if any(other is not first for other in features):
+            return tuple(np.stack(level) for level in zip(*features, strict=True))
+        if first is not self._last or len(self._stacked[0]) < len(features):
+            self._last = first
+            self._stacked = tuple(np.repeat(level[None], len(features), 0) for level in first)
+        return tuple(level[: len(features)] for level in self._stacked)
+
+
+class _Memo(Generic[Value]):
+    """The values used last, by key; safe between threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[bytes, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
