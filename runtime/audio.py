@@ -1,0 +1,349 @@
+"""Sound of any container and codec, block by block, for the network and for the output video."""
+
+import io
+import math
+import wave
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import av
+import av.audio.stream
+import av.container
+import av.error
+import numpy as np
+
+from runtime.errors import AudioDecodeError, AudioTooLongError, AudioTooShortError
+from runtime.media import MediaSource, open_media, source_name
+from runtime.resampling import Resampler, SoundArray
+from runtime.types import SAMPLE_RATE, Waveform
+
+#: One mel column's worth of 16 kHz samples: the least sound that can be animated.
+MIN_SAMPLES = 200
+#: Offsets between sound and picture beyond this are broken time stamps, not intent.
+MAX_OFFSET_S = 60.0
+#: Holes between time stamps shorter than this are rounding, not lost sound.
+MIN_HOLE_S = 0.1
+#: Full scale of the integer sample formats by numpy kind and size in bytes.
+INTEGER_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0, "i8": 9223372036854775808.0}
+#: Left and right gain of each channel (ITU-R BS.775 stereo downmix; LFE is left out).
+DOWNMIX = {
+    "FL": (1.0, 0.0),
+    "FR": (0.0, 1.0),
+    "FC": (0.7071, 0.7071),
+    "LFE": (0.0, 0.0),
+    "BL": (0.7071, 0.0),
+    "BR": (0.0, 0.7071),
+    "SL": (0.7071, 0.0),
+    "SR": (0.0, 0.7071),
+}
+UNKNOWN_CHANNEL = (0.5, 0.5)
+SILENCE_DBFS = -120.0
+EXPECTED = "a file with sound"
+
+
+@dataclass(frozen=True, slots=True)
+class MuxAudio:
+    """The sound that goes into the output video.
+
+    Attributes:
+        sample_rate: Hz, as in the source.
+        channels: 1 or 2.
+    """
+
+    sample_rate: int
+    channels: int
+
+
+class SoundBlock(NamedTuple):
+    """A stretch of sound in both forms; the two streams differ by the resampler's look-ahead.
+
+    Attributes:
+        waveform: For the network: float32 ``(n,)``, 16 kHz mono.
+        original: For the output video: float32 ``(m, channels)`` at the source's own rate.
+    """
+
+    waveform: Waveform
+    original: SoundArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """An opened source: decoded once, read once, in both forms.
+
+    Attributes:
+        mux: Rate and channels of the original.
+        blocks: The sound, in order.
+    """
+
+    mux: MuxAudio
+    blocks: Iterator[SoundBlock]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a sound file holds.
+
+    Attributes:
+        duration_s: Length of the decoded sound in seconds.
+        sample_rate: Hz.
+        channels: Channels in the file.
+        codec: Codec name as FFmpeg spells it.
+        peak_dbfs: Largest absolute sample; -120 for digital silence.
+        rms_dbfs: Root mean square level; -120 for digital silence.
+    """
+
+    duration_s: float
+    sample_rate: int
+    channels: int
+    codec: str
+    peak_dbfs: float
+    rms_dbfs: float
+
+
+@contextmanager
+def open_sound(
+    source: MediaSource, *, block_s: float = 1.0, max_s: float | None = None
+) -> Iterator[Sound]:
+    """Open the first audio stream of a sound or video file, for one pass.
+
+    Sample 0 is the start of the picture when the file has one: sound that begins later is
+    preceded by silence, sound that begins earlier is cut. Channels beyond two are mixed down to
+    stereo; the network hears the mean of the channels.
+
+    Args:
+        source: Path, or the file's bytes.
+        block_s: Largest length of a block in seconds.
+        max_s: Limit on the length in seconds, ``None`` for no limit.
+
+    Yields:
+        The sound; its ``blocks`` raise what reading raises.
+
+    Raises:
+        AudioDecodeError: The file is not readable or has no sound.
+        AudioTooLongError: The sound is longer than ``max_s``.
+        AudioTooShortError: The sound is shorter than one mel column (12.5 ms).
+    """
+    with open_media(source, error=AudioDecodeError, expected=EXPECTED) as container:
+        stream = _first_stream(container, source)
+        mux = MuxAudio(stream.rate, min(2, stream.channels))
+        samples = _limit(_decode(container, stream, source), mux, source, max_s)
+        yield Sound(mux, _both_forms(_regroup(samples, mux, block_s), mux, source))
+
+
+def decode_audio(
+    source: MediaSource, *, block_s: float = 1.0, max_s: float | None = None
+) -> Iterator[Waveform]:
+    """Decode the first audio stream of a sound or video file, block by block.
+
+    Args:
+        source: Path, or the file's bytes.
+        block_s: Largest length of a block in seconds.
+        max_s: Limit on the length in seconds, ``None`` for no limit.
+
+    Yields:
+        float32 ``(n,)``, 16 kHz mono; n samples at rate r become ``round(n * 16000 / r)``.
+
+    Raises:
+        AudioDecodeError: The file is not readable or has no sound.
+        AudioTooLongError: The sound is longer than ``max_s``.
+        AudioTooShortError: The sound is shorter than one mel column (12.5 ms).
+    """
+    with open_sound(source, block_s=block_s, max_s=max_s) as sound:
+        for block in sound.blocks:
+            if len(block.waveform):
+                yield block.waveform
+
+
+def read_audio(source: MediaSource) -> Waveform:
+    """Decode a whole sound, float32 ``(n,)``; see ``decode_audio``."""
+    return np.concatenate(list(decode_audio(source)))
+
+
+def probe_audio(source: MediaSource) -> AudioInfo:
+    """Measure a sound: length, format and loudness; reads it once, in bounded memory.
+
+    Raises:
+        AudioDecodeError: The file is not readable or has no sound.
+    """
+    with open_media(source, error=AudioDecodeError, expected=EXPECTED) as container:
+        stream = _first_stream(container, source)
+        count, peak, energy = 0, 0.0, 0.0
+        for samples in _decode(container, stream, source):
+            mono = samples.mean(axis=1)
+            count += len(mono)
+            peak = max(peak, float(np.abs(mono).max(initial=0.0)))
+            energy += float(np.dot(mono, mono))
+        return AudioInfo(
+            duration_s=count / stream.rate,
+            sample_rate=stream.rate,
+            channels=stream.channels,
+            codec=stream.codec_context.name,
+            peak_dbfs=_dbfs(peak),
+            rms_dbfs=_dbfs(math.sqrt(energy / max(1, count))),
+        )
+
+
+def encode_wav(waveform: Waveform, *, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """Encode mono sound as a 16-bit WAV file.
+
+    Args:
+        waveform: float32 ``(n,)``, [-1, 1].
+        sample_rate: Hz.
+    """
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def _first_stream(
+    container: av.container.InputContainer, source: MediaSource
+) -> av.audio.stream.AudioStream:
+    name = source_name(source)
+    if not container.streams.audio:
+        kinds = sorted({str(stream.type) for stream in container.streams})
+        found = f"only {' and '.join(kinds) or 'an empty file'} ({container.format.name})"
+        raise AudioDecodeError(f"no sound in {name}: expected {EXPECTED}, found {found}")
+    stream = container.streams.audio[0]
+    if not stream.rate or not stream.channels:
+        raise AudioDecodeError(
+            f"cannot decode {name}: expected {EXPECTED}, found an audio stream without a rate"
+        )
+    return stream
+
+
+def _decode(
+    container: av.container.InputContainer,
+    stream: av.audio.stream.AudioStream,
+    source: MediaSource,
+) -> Iterator[SoundArray]:
+    """Yield float32 ``(n, 1 or 2)`` on the file's time line; damaged parts are passed over."""
+    origin_s = _picture_start_s(container)
+    position = 0
+    for frame in _frames(container, stream):
+        samples = _to_stereo(frame)
+        if frame.pts is not None:
+            origin_s = frame.time if origin_s is None else origin_s
+            samples = _place(samples, (frame.time - origin_s) * stream.rate, position, stream.rate)
+        position += len(samples)
+        yield samples
+    if not position:
+        raise AudioDecodeError(
+            f"cannot decode {source_name(source)}: expected {EXPECTED}, "
+            f"found a damaged or empty {stream.codec_context.name} stream"
+        )
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
+) -> Iterator[av.AudioFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        for frame in frames:
+            if isinstance(frame, av.AudioFrame) and frame.sample_rate == stream.rate:
+                yield frame
+
+
+def _picture_start_s(container: av.container.InputContainer) -> float | None:
+    """Start of the first video stream in seconds; ``None`` for sound files, cover art aside."""
+    for stream in container.streams.video:
+        attached = av.stream.Disposition.attached_pic in stream.disposition
+        if not attached and stream.start_time is not None and stream.time_base is not None:
+            return float(stream.start_time * stream.time_base)
+    return None
+
+
+def _place(samples: SoundArray, wanted: float, position: int, rate: int) -> SoundArray:
+    """Put samples where their time stamp says: silence into holes, a cut before the start."""
+    hole = round(wanted) - position
+    if abs(hole) > MAX_OFFSET_S * rate:
+        return samples
+    if hole < 0 and position == 0:
+        return samples[-hole:]
+    if hole > (0 if position == 0 else MIN_HOLE_S * rate):
+        return np.concatenate([np.zeros((hole, samples.shape[1]), np.float32), samples])
+    return samples
+
+
+def _to_stereo(frame: av.AudioFrame) -> SoundArray:
+    """Convert a decoded frame to float32 ``(n, 1 or 2)`` in [-1, 1]."""
+    channels = frame.layout.nb_channels
+    array = frame.to_ndarray()
+    samples = array.T if frame.format.is_planar else array.reshape(-1, channels)
+    scale = INTEGER_SCALE.get(samples.dtype.str[1:])
+    floats = np.nan_to_num(samples).astype(np.float32)
+    if scale is not None:
+        floats = floats / np.float32(scale) - np.float32(samples.dtype == np.uint8)
+    if channels > 2:
+        gains = [DOWNMIX.get(channel.name, UNKNOWN_CHANNEL) for channel in frame.layout.channels]
+        matrix = np.array(gains, np.float32)
+        floats = floats @ (matrix / matrix.sum(axis=0).max())
+    return np.clip(floats, -1.0, 1.0)
+
+
+def _limit(
+    blocks: Iterable[SoundArray], mux: MuxAudio, source: MediaSource, max_s: float | None
+) -> Iterator[SoundArray]:
+    total = 0
+    for block in blocks:
+        total += len(block)
+        if max_s is not None and total > max_s * mux.sample_rate:
+            raise AudioTooLongError(
+                f"{source_name(source)} is too long: expected at most {max_s:g} s of sound"
+            )
+        yield block
+
+
+def _regroup(blocks: Iterable[SoundArray], mux: MuxAudio, block_s: float) -> Iterator[SoundArray]:
+    """Yield blocks of ``block_s`` seconds, the last one shorter."""
+    size = max(1, round(block_s * mux.sample_rate))
+    waiting: list[SoundArray] = []
+    count = 0
+    for block in blocks:
+        waiting.append(block)
+        count += len(block)
+        if count < size:
+            continue
+        joined = np.concatenate(waiting)
+        for start in range(0, count - size + 1, size):
+            yield joined[start : start + size]
+        waiting = [joined[count - count % size :]]
+        count %= size
+    if count:
+        yield np.concatenate(waiting)
+
+
+def _both_forms(
+    blocks: Iterable[SoundArray], mux: MuxAudio, source: MediaSource
+) -> Iterator[SoundBlock]:
+    resampler = Resampler(mux.sample_rate, SAMPLE_RATE, 1)
+    total = 0
+    for block in blocks:
+        waveform = resampler.push(block.mean(axis=1, keepdims=True))[:, 0]
+        total += len(waveform)
+        yield SoundBlock(waveform, block)
+    tail = resampler.flush()[:, 0]
+    if total + len(tail) < MIN_SAMPLES:
+        raise AudioTooShortError(
+            f"{source_name(source)} is too short: expected at least "
+            f"{1000 * MIN_SAMPLES / SAMPLE_RATE:g} ms of sound, "
+            f"found {1000 * (total + len(tail)) / SAMPLE_RATE:.1f} ms"
+        )
+    yield SoundBlock(tail, np.zeros((0, mux.channels), np.float32))
+
+
+def _dbfs(level: float) -> float:
+    return max(SILENCE_DBFS, 20 * math.log10(level)) if level > 0 else SILENCE_DBFS
