@@ -1,0 +1,93 @@
+"""A small face network, compiled for one thread and shared between threads."""
+
+import hashlib
+import queue
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino.preprocess import ColorFormat, PrePostProcessor
+
+from runtime.network import load_model
+
+_CONFIG = {
+    "PERFORMANCE_HINT": "LATENCY",
+    "INFERENCE_NUM_THREADS": 1,
+    # Landmarks must not depend on the processor's generation.
+    "INFERENCE_PRECISION_HINT": "f32",
+}
+
+
+class FaceNetwork:
+    """Runs one picture through a network at once, whoever asks.
+
+    Attributes:
+        digest: SHA-256 of the weights and the graph.
+    """
+
+    def __init__(self, model: ov.Model, digest: str) -> None:
+        self.digest = digest
+        self._compiled = ov.Core().compile_model(model, "CPU", _CONFIG)
+        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run one batch.
+
+        Args:
+            pictures: uint8 ``(n, h, w, 3)``, BGR.
+
+        Returns:
+            The outputs in the network's order, copied.
+        """
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            outputs = request.infer([pictures], share_inputs=True)
+            return [np.array(outputs[port], np.float32) for port in self._compiled.outputs]
+        finally:
+            self._idle.put(request)
+
+
+def load_face_network(
+    path: Path, role: str, *, mean: float = 0.0, scale: float = 255.0
+) -> FaceNetwork:
+    """Read a face network that takes uint8 BGR pictures, whatever its file takes.
+
+    Args:
+        path: The IR's ``.xml``.
+        role: ``detector`` or ``landmarks``.
+        mean: Level that becomes 0 for a file that takes float RGB.
+        scale: Levels that become 1 for a file that takes float RGB.
+
+    Returns:
+        The compiled network.
+
+    Raises:
+        ModelNotFoundError: There is no readable network.
+        ModelMismatchError: It is a network of another kind.
+    """
+    model = load_model(path, role=role)
+    if model.input(0).element_type != ov.Type.u8:
+        model = _take_bgr_bytes(model, mean, scale)
+    return FaceNetwork(model, _digest(path))
+
+
+def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:
+    steps = PrePostProcessor(model)
+    tensor = steps.input(0).tensor()
+    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    tensor.set_color_format(ColorFormat.BGR)
+    steps.input(0).model().set_layout(ov.Layout("NHWC"))
+    convert = steps.input(0).preprocess()
+    convert.convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
+    convert.mean(mean).scale(scale)
+    return steps.build()
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(path.with_suffix(".bin").read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""FaceMesh: 468 landmarks of a face whose place is roughly known.
+
+Network: MediaPipe Face Mesh (Kartynnik et al. 2019). It looks at an upright square half as large
+again as the face.
+"""
+
+import math
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import cv2
+import numpy as np
+
+from runtime.faces import mesh_points
+from runtime.faces.compiled import load_face_network
+from runtime.faces.detector import counters
+from runtime.types import FaceBox, Frame, Landmarks
+
+INPUT_SIDE = 192
+#: Side of the square in parts of the mesh's longer side.
+ROI_SCALE = 1.5
+#: Lowest score at which landmarks are believed.
+SCORE_FLOOR = 0.5
+
+
+class Roi(NamedTuple):
+    """The square a landmark network looks at, in pixels of the picture.
+
+    Attributes:
+        x: Centre.
+        y: Centre.
+        side: Length of a side.
+        angle: Roll in degrees that is turned away before looking.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    @classmethod
+    def of_box(cls, box: FaceBox, scale: float = ROI_SCALE, angle: float = 0.0) -> Self:
+        """Look at a face box with a margin: ``scale`` times its longer side."""
+        side = max(box.width, box.height) * scale
+        return cls((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2, side, angle)
+
+    @classmethod
+    def of_landmarks(cls, landmarks: Landmarks) -> Self:
+        """Look where a face mesh was in the frame before."""
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        centre = (low + high) / 2
+        side = ROI_SCALE * float((high - low).max())
+        return cls(float(centre[0]), float(centre[1]), side, mesh_points.roll_angle(landmarks))
+
+
+class FaceMesh:
+    """Reads the landmarks of one face; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._network = load_face_network(path, "landmarks")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the network."""
+        return self._network.digest
+
+    def landmarks(self, image: Frame, roi: Roi | FaceBox) -> tuple[float, Landmarks]:
+        """Read landmarks once.
+
+        Args:
+            image: uint8 ``(h, w, 3)``, BGR.
+            roi: Where to look; a plain box is looked at upright and without a margin.
+
+        Returns:
+            Score 0 to 1 that there is a face, and float32 ``(468, 2)`` in pixels of the image.
+        """
+        place = Roi.of_box(roi, 1.0) if isinstance(roi, FaceBox) else roi
+        to_image = _input_to_image(place)
+        picture = cv2.warpAffine(
+            image,
+            to_image,
+            (INPUT_SIDE, INPUT_SIDE),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        score, points = self._run(np.asarray(picture, np.uint8))
+        return score, (points @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32)
+
+    def settle(self, image: Frame, roi: Roi, *, passes: int = 3) -> tuple[float, Landmarks]:
+        """Read landmarks, then again where they were found, until the place has settled."""
+        score, points = self.landmarks(image, roi)
+        for _ in range(passes - 1):
+            if score < SCORE_FLOOR:
+                break
+            score, points = self.landmarks(image, Roi.of_landmarks(points))
+        return score, points
+
+    def _run(self, picture: Frame) -> tuple[float, Landmarks]:
+        counters.add(meshes=1)
+        outputs = self._network(picture[None])
+        points = next(output for output in outputs if output.size == mesh_points.POINT_COUNT * 3)
+        logit = float(next(output for output in outputs if output.size == 1).reshape(-1)[0])
+        score = 1 / (1 + math.exp(-max(min(logit, 80.0), -80.0)))
+        return score, points.reshape(mesh_points.POINT_COUNT, 3)[:, :2]
+
+
+def _input_to_image(roi: Roi) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Give the map from pixels of the network's input to pixels of the image, ``(2, 3)``."""
+    radians = math.radians(roi.angle)
+    scale = roi.side / INPUT_SIDE
+    cosine, sine = math.cos(radians) * scale, math.sin(radians) * scale
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    shift = np.array([roi.x, roi.y]) - turn @ np.full(2, INPUT_SIDE / 2)
+    return np.hstack([turn, shift[:, None]])

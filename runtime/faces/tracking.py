@@ -1,0 +1,213 @@
+"""The default detector: BlazeFace finds faces, FaceMesh follows them from frame to frame."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from runtime import boxes
+from runtime.boxes import Pads
+from runtime.crops import UPRIGHT_LIMIT
+from runtime.faces import facemesh, mesh_points
+from runtime.faces.blazeface import DEEPEST_ZOOM, BlazeFace, FaceGuess
+from runtime.faces.facemesh import FaceMesh, Roi
+from runtime.faces.shots import ShotDetector
+from runtime.types import Detection, Frame, Landmarks
+
+#: Part of the digest: raise it when the same networks give other boxes.
+VERSION = "1"
+#: Frames between two looks for new faces while all known ones are followed.
+SEARCH_INTERVAL = 12
+#: Frames between two deep looks while no face is known.
+DEEP_INTERVAL = 6
+#: Two boxes that overlap by more than this are one face.
+SAME_FACE_OVERLAP = 0.3
+#: Frames after which a lost face gives up its number to nobody.
+MEMORY_FRAMES = 250
+#: Faces followed at most, largest first.
+MOST_FACES = 8
+
+
+class BlazeFaceMesh:
+    """Finds and follows faces with landmarks; safe to share between threads."""
+
+    def __init__(self, blazeface: BlazeFace, facemesh: FaceMesh) -> None:
+        self.blazeface = blazeface
+        self.facemesh = facemesh
+
+    @classmethod
+    def load(cls, blazeface: Path, facemesh: Path) -> Self:
+        """Read both networks from their IR files."""
+        return cls(BlazeFace(blazeface), FaceMesh(facemesh))
+
+    @property
+    def digest(self) -> str:
+        """Changes with the networks and with this module's arithmetic."""
+        parts = (VERSION, self.blazeface.digest, self.facemesh.digest)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def included_pads(self) -> Pads:
+        """Wav2Lip's default pads: the mesh framing stands for them."""
+        return Pads()
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Find the faces of unrelated pictures, see ``FaceDetector``."""
+        return [
+            sorted(_Tracker(self, passes=3).push(frame), key=lambda face: -face.score)
+            for frame in frames
+        ]
+
+    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+        """Follow faces through one video, see ``FaceDetector``."""
+        tracker = _Tracker(self, passes=2)
+        for frame in frames:
+            yield tracker.push(frame)
+
+
+@dataclass(slots=True)
+class _Face:
+    """A face being followed."""
+
+    face_id: int
+    score: float
+    landmarks: Landmarks
+    last_seen: int
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        low, high = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+class _Tracker:
+    """The state of one video: push a frame, get its faces."""
+
+    def __init__(self, networks: BlazeFaceMesh, *, passes: int) -> None:
+        self._networks = networks
+        self._passes = passes
+        self._shots = ShotDetector()
+        self._faces: list[_Face] = []
+        self._lost: list[_Face] = []
+        self._index = -1
+        self._next_id = 0
+
+    def push(self, frame: Frame) -> list[Detection]:
+        self._index += 1
+        if self._shots.is_cut(frame):
+            self._forget_places()
+        lost = self._follow(frame)
+        if lost or self._is_search_due():
+            self._add(self._search(frame), frame.shape)
+        return [_detection(face, frame) for face in self._faces]
+
+    def _forget_places(self) -> None:
+        """Start a new shot: numbers are handed on by size, as nothing else is known."""
+        self._lost = sorted(self._faces + self._lost, key=_negative_area)
+        for face in self._lost:
+            face.landmarks = np.full_like(face.landmarks, np.nan)
+        self._faces = []
+
+    def _is_search_due(self) -> bool:
+        return not self._faces or self._index % SEARCH_INTERVAL == 0
+
+    def _follow(self, frame: Frame) -> bool:
+        """Read every known face again; tell whether one was lost."""
+        kept: list[_Face] = []
+        for face in self._faces:
+            roi = Roi.of_landmarks(face.landmarks)
+            score, landmarks = self._networks.facemesh.landmarks(frame, roi)
+            if score >= facemesh.SCORE_FLOOR and _is_plausible(landmarks):
+                face.score, face.landmarks, face.last_seen = score, landmarks, self._index
+                if not _is_known(face, kept):
+                    kept.append(face)
+                    continue
+            self._lost.append(face)
+        lost = len(kept) < len(self._faces)
+        self._faces = kept
+        return lost
+
+    def _search(self, frame: Frame) -> list[_Face]:
+        """Look for faces that are not followed yet; largest first."""
+        is_deep = not self._faces and self._index % DEEP_INTERVAL == 0
+        guesses = (
+            self._networks.blazeface.find(
+                frame, deepest_zoom=DEEPEST_ZOOM if is_deep else min(1, DEEPEST_ZOOM)
+            )
+            if not self._faces
+            else self._networks.blazeface.find(frame, deepest_zoom=0)
+        )
+        found: list[_Face] = []
+        for guess in guesses:
+            score, landmarks = self._networks.facemesh.settle(
+                frame, _roi_of_guess(guess), passes=self._passes
+            )
+            face = _Face(-1, score, landmarks, self._index)
+            if score < facemesh.SCORE_FLOOR or _is_known(face, self._faces + found):
+                continue
+            found.append(face)
+        return sorted(found, key=_negative_area)
+
+    def _add(self, found: list[_Face], shape: tuple[int, ...]) -> None:
+        self._lost = [face for face in self._lost if self._index - face.last_seen <= MEMORY_FRAMES]
+        for face in found[: MOST_FACES - len(self._faces)]:
+            face.face_id = self._number_for(face, max(shape[:2]))
+            self._faces.append(face)
+
+    def _number_for(self, face: _Face, reach: int) -> int:
+        """Give back the number of a face lost near this place, else a new one."""
+        best = min(self._lost, key=lambda lost: _distance(lost, face, reach), default=None)
+        if best is not None and _distance(best, face, reach) < 1.0:
+            self._lost.remove(best)
+            return best.face_id
+        self._next_id += 1
+        return self._next_id - 1
+
+
+def _detection(face: _Face, frame: Frame) -> Detection:
+    roll = mesh_points.roll_angle(face.landmarks)
+    angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
+    size = (frame.shape[0], frame.shape[1])
+    box = mesh_points.mesh_face_box(face.landmarks, size, angle)
+    return Detection(boxes.clip(box, size), face.score, face.landmarks, roll, face.face_id)
+
+
+def _roi_of_guess(guess: FaceGuess) -> Roi:
+    eyes = guess.points[1] - guess.points[0]
+    roll = float(np.degrees(np.arctan2(eyes[1], eyes[0])))
+    x, y = (guess.box[:2] + guess.box[2:]) / 2
+    side = facemesh.ROI_SCALE * float((guess.box[2:] - guess.box[:2]).max())
+    return Roi(float(x), float(y), side, roll)
+
+
+def _is_plausible(landmarks: Landmarks) -> bool:
+    """Tell whether a mesh still has the extent of a face and has not collapsed."""
+    return float(np.ptp(landmarks, axis=0).min()) >= 8.0
+
+
+def _is_known(face: _Face, others: list[_Face]) -> bool:
+    if not others:
+        return False
+    known = np.array([other.box for other in others])
+    return bool((boxes.iou_matrix(np.array([face.box]), known) > SAME_FACE_OVERLAP).any())
+
+
+def _negative_area(face: _Face) -> float:
+    low_x, low_y, high_x, high_y = face.box
+    return -((high_x - low_x) * (high_y - low_y))
+
+
+def _distance(lost: _Face, face: _Face, reach: int) -> float:
+    """Give how unlikely two faces are one: below 1 for near and of similar size.
+
+    A face of an earlier shot has no place; it fits any face, but worse than one with a place.
+    """
+    if np.isnan(lost.landmarks[0, 0]):
+        return 0.999
+    before, now = np.array([lost.box]), np.array([face.box])
+    gap = np.abs(boxes.to_centres(before) - boxes.to_centres(now))[0]
+    side = max(np.sqrt(-_negative_area(lost)), np.sqrt(-_negative_area(face)), 0.02 * reach)
+    return float(gap.max() / (1.5 * side))
