@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.host import HostPlan
 from runtime.network import Network, describe, load_model
+from runtime.rows import keep_rows
 from runtime.splitting import split_generator
 from runtime.types import CROP_SIZE, FaceCrop, MelChunk, MouthCrop, ReferenceFrame
 
@@ -78,7 +79,8 @@ class Generator:
         self.first_row = first_row
         self._cache_dir = cache_dir
         self._split = split_generator(model)
-        self._decoder = Network(self._split.decoder, plan, cache_dir=cache_dir)
+        decoder = keep_rows(self._split.decoder, first_row)
+        self._decoder = Network(decoder, plan, cache_dir=cache_dir)
         self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
         self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
 
@@ -95,7 +97,7 @@ class Generator:
         waiting: deque[list[ReferenceFrame]] = deque()
 
         def requests() -> Iterator[Sequence[NDArray[Any]]]:
-            repeated = _Repeated()
+            repeated = _Repeated([shape[1] for shape in self._decoder.input_shapes[1:]])
             for batch in _batches(pairs, self.plan.batch):
                 references = [reference for reference, _ in batch]
                 waiting.append(references)
@@ -146,20 +148,26 @@ class Generator:
 
 
 class _Repeated:
-    """Stack features into batches; the batch of a still picture is made once."""
+    """Stack the rows of features that a decoder takes; a still picture's batch is made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Sequence[int]) -> None:
+        self._rows = rows
         self._last: Features | None = None
         self._stacked: tuple[NDArray[Any], ...] = ()
 
     def stack(self, features: Sequence[Features]) -> tuple[NDArray[Any], ...]:
         first = features[0]
         if any(other is not first for other in features):
-            return tuple(np.stack(level) for level in zip(*features, strict=True))
+            return tuple(np.stack(level) for level in zip(*map(self._kept, features), strict=True))
         if first is not self._last or len(self._stacked[0]) < len(features):
             self._last = first
-            self._stacked = tuple(np.repeat(level[None], len(features), 0) for level in first)
+            self._stacked = tuple(
+                np.repeat(level[None], len(features), 0) for level in self._kept(first)
+            )
         return tuple(level[: len(features)] for level in self._stacked)
+
+    def _kept(self, features: Features) -> Features:
+        return tuple(level[-rows:] for level, rows in zip(features, self._rows, strict=True))
 
 
 class _Memo(Generic[Value]):
