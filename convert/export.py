@@ -192,7 +192,7 @@ def _convolution(x: Node, conv: nn.Module, norm: nn.BatchNorm2d | None) -> Node:
 def _folded(
     conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the weight and bias of a convolution with the batch norm behind it, in float64 inside."""
+    """Give weight and bias of a convolution and the batch norm behind it, computed in float64."""
     weight = _array(conv.weight)
     channels_axis = 1 if isinstance(conv, nn.ConvTranspose2d) else 0
     channels = weight.shape[channels_axis]

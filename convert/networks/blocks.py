@@ -38,7 +38,8 @@ class ConvBlock(nn.Module):
             stride: Stride, one number or (vertical, horizontal).
             padding: Zeros on every side.
             shortcut: Add the input to the output before the ReLU.
-            output_padding: Makes the convolution a transposed one, with these extra rows and columns.
+            output_padding: Makes the convolution a transposed one, with these extra rows and
+                columns.
         """
         super().__init__()
         conv: nn.Module

@@ -1,6 +1,7 @@
-"""Wav2Lip's generator at any width.
+"""Wav2Lip's generator at any width, and Nota's compressed form of it.
 
-Topology and tensor names: Wav2Lip, Prajwal et al. 2020, the public checkpoint; that one has width 1.
+Topology and tensor names: Wav2Lip, Prajwal et al. 2020; the public checkpoint has width 1. Nota's
+(Kim et al. 2023, "28x Compressed Wav2Lip") is the same network without its shortcut blocks.
 """
 
 from typing import NamedTuple
@@ -9,21 +10,6 @@ import torch
 from torch import nn
 
 from convert.networks.blocks import ConvBlock, shortcuts
-
-#: Channels at width 1, from the 96 x 96 level down to the 1 x 1 level.
-FACE_CHANNELS = (16, 32, 64, 128, 256, 512, 512)
-AUDIO_CHANNELS = (32, 64, 128, 256, 512)
-DECODER_CHANNELS = (512, 512, 384, 256, 128, 64)
-OUTPUT_CHANNELS = 32
-
-_FACE_SHORTCUTS = (0, 2, 3, 2, 2, 1)
-#: Stride and number of shortcut blocks of each audio level but the last.
-_AUDIO_LEVELS: tuple[tuple[int | tuple[int, int], int], ...] = (
-    (1, 2),
-    ((3, 1), 2),
-    (3, 2),
-    ((3, 2), 1),
-)
 
 
 class Channels(NamedTuple):
@@ -42,6 +28,40 @@ class Channels(NamedTuple):
     output: int
 
 
+class Depth(NamedTuple):
+    """Number of shortcut blocks that follow each level's first block.
+
+    Attributes:
+        face: Six numbers; the seventh level has none.
+        audio: Four numbers; the fifth level has none.
+        decoder: Six numbers; the first level has none.
+    """
+
+    face: tuple[int, ...]
+    audio: tuple[int, ...]
+    decoder: tuple[int, ...]
+
+
+PUBLIC_CHANNELS = Channels(
+    face=(16, 32, 64, 128, 256, 512, 512),
+    audio=(32, 64, 128, 256, 512),
+    decoder=(512, 512, 384, 256, 128, 64),
+    output=32,
+)
+NOTA_CHANNELS = Channels(
+    face=(4, 8, 16, 32, 64, 128, 128),
+    audio=(8, 16, 32, 64, 128),
+    decoder=(128, 128, 96, 64, 32, 16),
+    output=8,
+)
+WAV2LIP_DEPTH = Depth(face=(0, 2, 3, 2, 2, 1), audio=(2, 2, 2, 1), decoder=(1, 2, 2, 2, 2, 2))
+NOTA_DEPTH = Depth(face=(0,) * 6, audio=(0,) * 4, decoder=(0,) * 6)
+
+_AUDIO_STRIDES: tuple[int | tuple[int, int], ...] = (1, (3, 1), 3, (3, 2))
+_LEAST_ENCODER_CHANNELS = 8
+_LEAST_DECODER_CHANNELS = 16
+
+
 def channels_for_width(width_face: float, width_audio: float | None = None) -> Channels:
     """Give the channels of a network of this width.
 
@@ -53,14 +73,16 @@ def channels_for_width(width_face: float, width_audio: float | None = None) -> C
         Channels, at least 8 per encoder level and 16 per decoder level.
     """
 
-    def scale(channels: tuple[int, ...], width: float, floor: int) -> tuple[int, ...]:
-        return tuple(max(floor, int(count * width)) for count in channels)
+    def scale(channels: tuple[int, ...], width: float, least: int) -> tuple[int, ...]:
+        return tuple(max(least, int(count * width)) for count in channels)
 
+    public = PUBLIC_CHANNELS
+    width_audio = width_face if width_audio is None else width_audio
     return Channels(
-        face=scale(FACE_CHANNELS, width_face, 8),
-        audio=scale(AUDIO_CHANNELS, width_face if width_audio is None else width_audio, 8),
-        decoder=scale(DECODER_CHANNELS, width_face, 16),
-        output=scale((OUTPUT_CHANNELS,), width_face, 16)[0],
+        face=scale(public.face, width_face, _LEAST_ENCODER_CHANNELS),
+        audio=scale(public.audio, width_audio, _LEAST_ENCODER_CHANNELS),
+        decoder=scale(public.decoder, width_face, _LEAST_DECODER_CHANNELS),
+        output=scale((public.output,), width_face, _LEAST_DECODER_CHANNELS)[0],
     )
 
 
@@ -74,11 +96,11 @@ class Wav2Lip(nn.Module):
         output_block: Join of the 96 x 96 levels to three colours.
     """
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, depth: Depth = WAV2LIP_DEPTH) -> None:
         super().__init__()
-        self.face_encoder_blocks = _face_encoder(channels.face)
-        self.audio_encoder = _audio_encoder(channels.audio)
-        self.face_decoder_blocks = _face_decoder(channels)
+        self.face_encoder_blocks = _face_encoder(channels.face, depth.face)
+        self.audio_encoder = _audio_encoder(channels.audio, depth.audio)
+        self.face_decoder_blocks = _face_decoder(channels, depth.decoder)
         self.output_block = nn.Sequential(
             ConvBlock(channels.decoder[-1] + channels.face[0], channels.output),
             nn.Conv2d(channels.output, 3, 1),
@@ -106,12 +128,12 @@ class Wav2Lip(nn.Module):
         return mouth
 
 
-def _face_encoder(channels: tuple[int, ...]) -> nn.ModuleList:
+def _face_encoder(channels: tuple[int, ...], depth: tuple[int, ...]) -> nn.ModuleList:
     levels = [nn.Sequential(ConvBlock(6, channels[0], 7, padding=3))]
     levels += [
         nn.Sequential(
             ConvBlock(channels[level - 1], channels[level], stride=2),
-            *shortcuts(channels[level], _FACE_SHORTCUTS[level]),
+            *shortcuts(channels[level], depth[level]),
         )
         for level in range(1, 6)
     ]
@@ -124,10 +146,10 @@ def _face_encoder(channels: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(levels)
 
 
-def _audio_encoder(channels: tuple[int, ...]) -> nn.Sequential:
+def _audio_encoder(channels: tuple[int, ...], depth: tuple[int, ...]) -> nn.Sequential:
     blocks: list[ConvBlock] = []
     previous = 1
-    for count, (stride, repeats) in zip(channels, _AUDIO_LEVELS, strict=False):
+    for count, stride, repeats in zip(channels[:-1], _AUDIO_STRIDES, depth, strict=True):
         blocks += [ConvBlock(previous, count, stride=stride), *shortcuts(count, repeats)]
         previous = count
     last = channels[-1]
@@ -135,14 +157,14 @@ def _audio_encoder(channels: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def _face_decoder(channels: Channels) -> nn.ModuleList:
+def _face_decoder(channels: Channels, depth: tuple[int, ...]) -> nn.ModuleList:
     audio = channels.audio[-1]
     decoder = channels.decoder
     levels = [
         nn.Sequential(ConvBlock(audio, audio, 1, padding=0)),
         nn.Sequential(
             ConvBlock(audio + channels.face[6], decoder[0], padding=0, output_padding=0),
-            *shortcuts(decoder[0], 1),
+            *shortcuts(decoder[0], depth[0]),
         ),
     ]
     levels += [
@@ -153,7 +175,7 @@ def _face_decoder(channels: Channels) -> nn.ModuleList:
                 stride=2,
                 output_padding=1,
             ),
-            *shortcuts(decoder[level], 2),
+            *shortcuts(decoder[level], depth[level]),
         )
         for level in range(1, 6)
     ]
