@@ -1,8 +1,8 @@
 """What a caller may ask of one animation, and what comes back; shared by every entry point."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from runtime.errors import OptionError
 
@@ -18,14 +18,6 @@ DEFAULT_FPS = 25.0
 #: Outside these a video is either a slide show or more frames than any screen shows.
 FPS_RANGE = (1.0, 120.0)
 
-#: What each preset changes; an option given by the caller wins over its preset.
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "fast": {"blend": "ellipse"},
-    "quality": {"blend": "hd", "sharpen_mouth": True, "sharpen_amount": 0.6},
-    "beard": {"blend": "mesh", "mouth_region_size": 0.4, "blur_intensity": 61},
-}
-
 
 @dataclass(frozen=True, slots=True)
 class AnimateOptions:
@@ -36,7 +28,7 @@ class AnimateOptions:
             keeps its own rate.
         model: Name of the generator, or ``None`` for the one in use.
         precision: ``auto``, ``int8``, ``bf16`` or ``f32``.
-        blend: How the mouth is put into the frame.
+        blend: How the mouth is put into the frame; ``auto`` leaves it to the preset.
         pads: Pixels added to the found face box: top, bottom, left, right; ``None`` keeps the
             network's own framing, which stands for Wav2Lip's ``0 10 0 0``.
         box: Fixed face box as Wav2Lip spells it: top, bottom, left, right, in pixels.
@@ -48,13 +40,14 @@ class AnimateOptions:
         loop: What follows when the sound outlasts the avatar.
         on_missing_face: What to do with frames without a face.
         face_id: Which face to animate when there are several, 0 is the largest.
-        mouth_region_size: Width of the blended region in parts of the face width.
-        blur_intensity: Feathering, an odd kernel size in pixels for a 256-pixel face.
+        mouth_region_size: How much of the lower face is replaced, 0.2 to 1; ``None`` leaves it to
+            the preset, as for the next.
+        blur_intensity: Feathering, a kernel size in pixels for a 256-pixel face, 3 to 101.
         sharpen_mouth: Sharpen the generated mouth.
-        sharpen_amount: Strength of the sharpening, 0 to 2.
+        sharpen_amount: Strength of the sharpening, 0 to 2; ``None`` leaves it to the preset.
         silence_gating: Hold the rest mouth in silence.
         silence_threshold: RMS below which sound counts as silence, 0.001 to 0.1.
-        preset: A named set of defaults.
+        preset: A named set of defaults for blending; what is given beside it wins.
         use_cache: Keep the prepared avatar in the store.
         deterministic: Give the same bytes for the same input.
     """
@@ -76,7 +69,7 @@ class AnimateOptions:
     mouth_region_size: float | None = None
     blur_intensity: int | None = None
     sharpen_mouth: bool = False
-    sharpen_amount: float = 0.5
+    sharpen_amount: float | None = None
     silence_gating: bool = True
     silence_threshold: float = 0.01
     preset: Preset = "default"
@@ -92,24 +85,15 @@ class AnimateOptions:
         if self.fps is not None:
             _check_range("fps", self.fps, *FPS_RANGE)
         _check_range("resize_factor", self.resize_factor, 1, 16)
-        _check_range("sharpen_amount", self.sharpen_amount, 0, 2)
         _check_range("silence_threshold", self.silence_threshold, 0.0001, 0.5)
         if self.mouth_region_size is not None:
-            _check_range("mouth_region_size", self.mouth_region_size, 0.1, 1.0)
+            _check_range("mouth_region_size", self.mouth_region_size, 0.2, 1.0)
         if self.blur_intensity is not None:
-            _check_range("blur_intensity", self.blur_intensity, 1, 201)
+            _check_range("blur_intensity", self.blur_intensity, 3, 101)
+        if self.sharpen_amount is not None:
+            _check_range("sharpen_amount", self.sharpen_amount, 0, 2)
         if self.face_id is not None:
             _check_range("face_id", self.face_id, 0, 99)
-
-    def with_preset(self) -> "AnimateOptions":
-        """Return these options with the preset's values where the caller left the default."""
-        default = {f.name: f.default for f in fields(self)}
-        wanted = {
-            name: value
-            for name, value in PRESETS[self.preset].items()
-            if getattr(self, name) == default[name]
-        }
-        return replace(self, **wanted) if wanted else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +135,7 @@ class AnimateReport:
     stages_s: dict[str, float]
     elapsed_s: float
     missing_face: tuple[tuple[float, float], ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     @property
     def real_time_factor(self) -> float:

@@ -1,0 +1,107 @@
+"""The ``mouthpiece`` command: verbs, and what each kind of failure looks like to a shell.
+
+Nothing heavy is imported here, so that ``mouthpiece --help`` answers at once; every verb imports
+the engine when it runs.
+"""
+
+import os
+import sys
+
+import typer
+
+from api.commands import avatars, examine, serving, speak, wav2lip
+from convert import cli as convert_cli, models_cli
+
+EXIT_BROKEN = 1
+EXIT_USAGE = 2
+EXIT_INPUT = 3
+EXIT_INTERRUPTED = 4
+
+app = typer.Typer(
+    name="mouthpiece",
+    help="A face and speech in, a video of that face saying that speech out. On a CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(speak.demo)
+app.command()(speak.animate)
+app.command()(speak.say)
+app.command()(examine.inspect)
+app.add_typer(avatars.app, name="avatar")
+app.command()(serving.serve)
+app.add_typer(convert_cli.app, name="convert")
+app.add_typer(models_cli.app, name="models")
+app.command()(examine.bench)
+app.command()(examine.doctor)
+app.command(
+    name="wav2lip",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(wav2lip.wav2lip)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("mouthpiece"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(  # noqa: ARG001 - its callback acts
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what the engine does."),
+) -> None:
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+        # PyAV and matplotlib-style chatter would bury our own lines.
+        logging.getLogger("libav").setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Run the command line and exit with the status documented in docs/cli.md."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        _stop("interrupted; nothing was left behind", EXIT_INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("MOUTHPIECE_TRACEBACK"):
+            raise
+        _stop(str(error) or type(error).__name__, _exit_code(error))
+
+
+def _exit_code(error: Exception) -> int:
+    from runtime.errors import (
+        AvatarNotFoundError,
+        CancelledError,
+        CheckpointError,
+        InputError,
+        LimitError,
+        MouthpieceError,
+    )
+
+    if isinstance(error, CancelledError):
+        return EXIT_INTERRUPTED
+    if isinstance(error, InputError | AvatarNotFoundError | LimitError | CheckpointError):
+        return EXIT_INPUT
+    if isinstance(error, MouthpieceError):
+        return EXIT_BROKEN
+    # A bug: its traceback is what the maintainers need.
+    raise error
+
+
+def _stop(message: str, code: int) -> None:
+    typer.echo(f"mouthpiece: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

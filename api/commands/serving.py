@@ -1,0 +1,19 @@
+"""``mouthpiece serve``: the HTTP service."""
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on [default: 127.0.0.1].")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port to listen on [default: 8080].")
+    ] = None,
+) -> None:
+    """Serve animations over HTTP until SIGTERM, then finish what was accepted."""
+    from api.app import run
+
+    run(host=host, port=port)

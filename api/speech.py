@@ -1,0 +1,61 @@
+"""Text to speech through the extra ``tts``, and the avatar and voice of the demo."""
+
+import re
+from pathlib import Path
+
+from api.settings import Settings
+from runtime.audio import encode_wav
+from runtime.errors import InputError, ModelNotFoundError
+
+DEFAULT_VOICE = "heart"
+MAX_TEXT_CHARS = 20_000
+
+_HINT = "pip install 'mouthpiece[tts]'"
+
+
+def synthesize(text: str, voice: str = DEFAULT_VOICE) -> bytes:
+    """Speak a text.
+
+    Args:
+        text: English text, at most 20,000 characters, with at least one letter or digit.
+        voice: A voice of the speech engine; ``heart`` is inside its package, others must have
+            been downloaded before, because nothing is fetched at run time.
+
+    Returns:
+        A 24 kHz mono 16-bit WAV file.
+
+    Raises:
+        InputError: The text is empty or too long, or the voice is not known.
+        ModelNotFoundError: The extra ``tts`` or the voice is not installed.
+    """
+    if not re.search(r"\w", text):
+        raise InputError("the text to say has no letter or digit in it")
+    if len(text) > MAX_TEXT_CHARS:
+        raise InputError(f"the text has {len(text)} characters; at most {MAX_TEXT_CHARS} are said")
+    try:
+        import hibari
+        from hibari import voices
+    except ImportError as error:
+        raise ModelNotFoundError(f"no speech engine is installed: {_HINT}") from error
+    if voice not in voices.VOICES:
+        raise InputError(f"unknown voice {voice!r}; known: {', '.join(sorted(voices.VOICES))}")
+    try:
+        model = voices.voice_path(voice, download_missing=False)
+    except FileNotFoundError as error:
+        raise ModelNotFoundError(f"voice {voice!r} is not installed: {error} is missing") from error
+    return encode_wav(hibari.Hibari(voice=voice, model=model)(text), sample_rate=hibari.SAMPLE_RATE)
+
+
+def sample_avatar(settings: Settings) -> Path:
+    """Return the sample portrait that set-up installed.
+
+    Raises:
+        ModelNotFoundError: Set-up has not been run.
+    """
+    for folder in settings.model_dirs:
+        path = folder / "sample-avatar.png"
+        if path.is_file():
+            return path
+    raise ModelNotFoundError(
+        "the sample avatar is not installed; run `mouthpiece models fetch --required`"
+    )

@@ -1,0 +1,169 @@
+"""The one generator of frames: prepared avatar and sound in, blended patches out.
+
+Files, HTTP, streams and benchmarks differ only in where the waveforms come from and where the
+patches go. Batch is the stream read to its end; a still image is a video of one frame.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from typing import NamedTuple
+
+import cv2
+
+from runtime.blending import BlendOptions, make_blender
+from runtime.chunks import MelChunker, frame_count
+from runtime.errors import AudioTooShortError
+from runtime.faces import FaceMesh
+from runtime.generator import Generator
+from runtime.mel import MelStream
+from runtime.reference import Loop, reference_order
+from runtime.silence import SilenceGate
+from runtime.silence_meter import SilenceMeter
+from runtime.timing import StageTimer
+from runtime.types import Avatar, MelChunk, MouthCrop, Patch, ReferenceFrame, Waveform
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How one stream of frames is made.
+
+    Attributes:
+        fps: Frames per second of a still avatar; a video avatar keeps its own rate.
+        loop: Order of a video avatar's frames once speech outlasts them.
+        blend: Blend method and its numbers.
+        silence_gating: Hold the rest mouth in silence instead of generating.
+        silence_threshold: RMS below which sound is silence.
+    """
+
+    fps: float = 25.0
+    loop: Loop = "pingpong"
+    blend: BlendOptions = field(default_factory=BlendOptions)
+    silence_gating: bool = True
+    silence_threshold: float = 0.01
+
+
+class _Step(NamedTuple):
+    """One output frame to be."""
+
+    reference: ReferenceFrame
+    chunk: MelChunk
+    weight: float
+    """Share of the generated mouth; the rest is the rest mouth."""
+    is_silent: bool
+
+
+class Animator:
+    """Makes an avatar speak; one per utterance, cheap to create.
+
+    Attributes:
+        timer: Busy seconds per stage so far.
+        silence: Inner-lip movement measured in silent frames so far.
+    """
+
+    def __init__(self, generator: Generator, *, mesh: FaceMesh | None = None) -> None:
+        """Bring the networks together.
+
+        Args:
+            generator: Makes mouths.
+            mesh: Reads lips on generated mouths, for ``warp`` and for ``silence``; ``None`` does
+                without both.
+        """
+        self._generator = generator
+        self._mesh = mesh
+        self.timer = StageTimer()
+        self.silence = SilenceMeter(mesh)
+
+    @staticmethod
+    def rate(avatar: Avatar, options: StreamOptions) -> float:
+        """Give the frames per second that ``stream`` will have."""
+        return options.fps if len(avatar) == 1 else avatar.fps
+
+    def stream(
+        self, avatar: Avatar, waveforms: Iterable[Waveform], options: StreamOptions | None = None
+    ) -> Iterator[Patch]:
+        """Yield one patch per video frame, in order, as soon as its sound is there.
+
+        Memory does not depend on the length of the sound or of the avatar. Pulling slowly slows
+        everything before it.
+
+        Args:
+            avatar: A prepared avatar.
+            waveforms: The sound, in blocks of any length.
+            options: See ``StreamOptions``.
+
+        Yields:
+            ``frame_count(samples, self.rate(avatar, options))`` patches.
+
+        Raises:
+            AudioTooShortError: There is no sound at all.
+        """
+        options = options or StreamOptions()
+        order = reference_order(len(avatar), options.loop)
+        references = self.timer.timed("decode", avatar.frames(order))
+        sound = self._listen(waveforms, self.rate(avatar, options), options)
+        steps = (
+            _Step(reference, chunk, speech if options.silence_gating else 1.0, speech == 0.0)
+            for (chunk, speech), reference in zip(sound, references, strict=False)
+        )
+        blender = make_blender(options.blend, mesh=self._mesh, rest=self._generator.rest)
+        for step, mouth in self._mouths(steps):
+            self.silence.observe(mouth, is_silent=step.is_silent and step.reference.has_face)
+            with self.timer("blend"):
+                patches = blender.push(step.reference, mouth, speaking=step.weight)
+            yield from patches
+        yield from blender.flush()
+
+    def _listen(
+        self, waveforms: Iterable[Waveform], fps: float, options: StreamOptions
+    ) -> Iterator[tuple[MelChunk, float]]:
+        """Yield (chunk, speaking weight) per video frame."""
+        mel, samples = MelStream(), 0
+        chunker = MelChunker(fps, offset=self._generator.mel_offset)
+        gate = SilenceGate(fps, threshold=options.silence_threshold)
+        chunks: deque[MelChunk] = deque()
+        weights: deque[float] = deque()
+        for waveform in waveforms:
+            samples += len(waveform)
+            with self.timer("mel"):
+                chunks.extend(chunker.push(mel.push(waveform)))
+                weights.extend(gate.push(waveform))
+            while chunks and weights:
+                yield chunks.popleft(), weights.popleft()
+        if samples == 0:
+            raise AudioTooShortError("there is no sound: 0 samples, expected at least one")
+        count = frame_count(samples, fps)
+        chunks.extend(chain(chunker.push(mel.flush()), chunker.flush(count)))
+        weights.extend(gate.flush(count))
+        yield from zip(chunks, weights, strict=True)
+
+    def _mouths(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, MouthCrop]]:
+        """Pair every step with its mouth, in order; frames at rest cost no inference."""
+        for is_idle, run in groupby(steps, key=_is_idle):
+            if is_idle:
+                yield from ((step, self._idle_mouth(step.reference)) for step in run)
+            else:
+                yield from self._generated(run)
+
+    def _idle_mouth(self, reference: ReferenceFrame) -> MouthCrop:
+        return self._generator.rest(reference) if reference.has_face else reference.crop
+
+    def _generated(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, MouthCrop]]:
+        waiting: deque[_Step] = deque()
+
+        def pairs() -> Iterator[tuple[ReferenceFrame, MelChunk]]:
+            for step in steps:
+                waiting.append(step)
+                yield step.reference, step.chunk
+
+        for mouth in self.timer.timed("infer", self._generator.generate(pairs())):
+            step = waiting.popleft()
+            if step.weight < 1.0:
+                rest = self._generator.rest(step.reference)
+                mouth = cv2.addWeighted(mouth, step.weight, rest, 1.0 - step.weight, 0.0)
+            yield step, mouth
+
+
+def _is_idle(step: _Step) -> bool:
+    return step.weight == 0.0 or not step.reference.has_face
