@@ -1,0 +1,48 @@
+"""Put generated mouths into their frames: one file per method, one call to choose."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from runtime.blending.box import Box
+from runtime.blending.ellipse import Ellipse
+from runtime.blending.measures import opening, seam_step, sharpness, silence_motion
+from runtime.blending.mesh import Mesh
+from runtime.blending.options import METHODS, PRESETS, BlendOptions
+from runtime.blending.stage import BlendStage, Method, PasteStage, Rest
+
+if TYPE_CHECKING:
+    from runtime.faces import FaceMesh
+
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "BlendOptions",
+    "BlendStage",
+    "make_blender",
+    "opening",
+    "seam_step",
+    "sharpness",
+    "silence_motion",
+]
+
+_PASTES: dict[str, Callable[[BlendOptions], Method[Any]]] = {
+    "box": lambda _: Box(),
+    "ellipse": Ellipse,
+    "mesh": Mesh,
+}
+
+
+def make_blender(
+    options: BlendOptions, *, mesh: "FaceMesh | None" = None, rest: Rest | None = None
+) -> BlendStage:
+    """Make the blend stage of one utterance.
+
+    Args:
+        options: Method and its numbers.
+        mesh: Reads lips on generated mouths; only ``warp`` needs it.
+        rest: Gives a frame's mouth in silence, as ``Generator.rest`` does; without it the first
+            mouth seen for a frame stands for it.
+    """
+    del mesh
+    method = "mesh" if options.method in ("auto", "warp") else options.method
+    return PasteStage(_PASTES.get(method, Mesh)(options), rest=rest)

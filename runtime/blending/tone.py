@@ -1,0 +1,81 @@
+"""Colour match in linear light, sharpening and grain: what makes a new mouth belong to a picture."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.types import FaceCrop, Frame, Mask, MouthCrop
+
+#: No correction beyond this factor: a larger one means that the ring is not skin.
+MOST_GAIN = 1.25
+MOST_GRAIN = 6.0
+#: sRGB is close enough to a power of 2.2 for a ratio of means.
+_LINEAR = np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2.2)
+_GRAIN_SIZE = 256
+
+
+def ring_gain(mouth: MouthCrop, crop: FaceCrop, ring: Mask) -> NDArray[np.float32]:
+    """Give the factor per colour that brings a mouth's ring to its face's, in linear light.
+
+    Args:
+        mouth: Generated mouth, uint8 ``(96, 96, 3)``.
+        crop: The face it was generated for.
+        ring: Where to compare: weights ``(96, 96)``, skin around the mouth.
+
+    Returns:
+        float32 ``(3,)``, between 1 / ``MOST_GAIN`` and ``MOST_GAIN``.
+    """
+    total = float(ring.sum())
+    if total < 1:
+        return np.ones(3, np.float32)
+    new = (_LINEAR[mouth] * ring[..., None]).sum((0, 1)) / total
+    old = (_LINEAR[crop] * ring[..., None]).sum((0, 1)) / total
+    gain = (old + 0.002) / (new + 0.002)
+    return np.asarray(np.clip(gain, 1 / MOST_GAIN, MOST_GAIN), np.float32)
+
+
+def gain_table(gain: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Give the look-up table ``(256, 1, 3)`` that multiplies by ``gain`` in linear light."""
+    bent = np.clip(_LINEAR[:, None] * gain, 0, 1) ** np.float32(1 / 2.2)
+    return np.asarray(np.round(255 * bent), np.uint8)[:, None]
+
+
+def sharpen_crop(mouth: MouthCrop, amount: float) -> MouthCrop:
+    """Sharpen a crop by an unsharp mask at its own resolution, ``amount`` 0 to 2."""
+    soft = cv2.GaussianBlur(mouth, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(mouth, 1 + amount, soft, -amount, 0), np.uint8)
+
+
+def grain_level(pixels: Frame, weight: Mask) -> float:
+    """Measure the grain of a picture: robust deviation of its finest detail, in grey levels.
+
+    Args:
+        pixels: uint8 ``(h, w, 3)`` BGR.
+        weight: Where to look, ``(h, w)``; places above a half count.
+    """
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    finest = np.abs(grey - cv2.GaussianBlur(grey, (3, 3), 0))[weight > 0.5]
+    if finest.size < 32:
+        return 0.0
+    # 1.4826 turns a median deviation into a standard one; the median ignores hairs and edges.
+    return float(min(1.4826 * np.median(finest), MOST_GRAIN))
+
+
+def grain_pattern(size: tuple[int, int], index: int) -> NDArray[np.float32]:
+    """Give a grain of deviation 1, ``size`` pixels large, that is the same for the same ``index``.
+
+    A still avatar has one index, so its grain stands still like the rest of its picture; every
+    frame of a video avatar shows another part of the same noise.
+    """
+    rows = (np.arange(size[0]) + 97 * index) % _GRAIN_SIZE
+    columns = (np.arange(size[1]) + 61 * index) % _GRAIN_SIZE
+    return np.asarray(_noise()[rows[:, None], columns], np.float32)
+
+
+@lru_cache(maxsize=1)
+def _noise() -> NDArray[np.float32]:
+    noise = np.random.default_rng(0).standard_normal((_GRAIN_SIZE, _GRAIN_SIZE), np.float32)
+    noise.setflags(write=False)
+    return noise
