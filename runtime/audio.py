@@ -16,7 +16,7 @@ import numpy as np
 
 from runtime.errors import AudioDecodeError, AudioTooLongError, AudioTooShortError
 from runtime.media import MediaSource, open_media, source_name
-from runtime.resampling import Resampler, SoundArray
+from runtime.resampling import MuxAudio, Resampler, SoundArray
 from runtime.types import SAMPLE_RATE, Waveform
 
 #: One mel column's worth of 16 kHz samples: the least sound that can be animated.
@@ -41,19 +41,6 @@ DOWNMIX = {
 UNKNOWN_CHANNEL = (0.5, 0.5)
 SILENCE_DBFS = -120.0
 EXPECTED = "a file with sound"
-
-
-@dataclass(frozen=True, slots=True)
-class MuxAudio:
-    """The sound that goes into the output video.
-
-    Attributes:
-        sample_rate: Hz, as in the source.
-        channels: 1 or 2.
-    """
-
-    sample_rate: int
-    channels: int
 
 
 class SoundBlock(NamedTuple):
@@ -227,9 +214,10 @@ def _decode(
     position = 0
     for frame in _frames(container, stream):
         samples = _to_stereo(frame)
-        if frame.pts is not None:
-            origin_s = frame.time if origin_s is None else origin_s
-            samples = _place(samples, (frame.time - origin_s) * stream.rate, position, stream.rate)
+        time_s: float | None = frame.time
+        if time_s is not None:
+            origin_s = time_s if origin_s is None else origin_s
+            samples = _place(samples, (time_s - origin_s) * stream.rate, position, stream.rate)
         position += len(samples)
         yield samples
     if not position:
@@ -261,8 +249,8 @@ def _picture_start_s(container: av.container.InputContainer) -> float | None:
     """Start of the first video stream in seconds; ``None`` for sound files, cover art aside."""
     for stream in container.streams.video:
         attached = av.stream.Disposition.attached_pic in stream.disposition
-        if not attached and stream.start_time is not None and stream.time_base is not None:
-            return float(stream.start_time * stream.time_base)
+        if not attached and stream.start_time is not None:
+            return float(stream.start_time * (stream.time_base or 0))
     return None
 
 

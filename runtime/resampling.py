@@ -1,11 +1,27 @@
 """Streaming change of sample rate with exact length and no delay (libsoxr)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import soxr  # type: ignore[import-untyped]  # no py.typed marker
 from numpy.typing import NDArray
 
 #: float32 ``(n, channels)``, [-1, 1].
 SoundArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MuxAudio:
+    """The sound that goes into the output video.
+
+    Attributes:
+        sample_rate: Hz, as in the source.
+        channels: 1 or 2.
+    """
+
+    sample_rate: int
+    channels: int
+
 
 #: libsoxr's 20-bit quality, the one ``librosa.load`` uses ("soxr_hq").
 QUALITY = "HQ"

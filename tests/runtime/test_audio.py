@@ -176,9 +176,7 @@ def test_sound_beyond_the_limit_is_refused_while_decoding():
 def test_text_named_wav_is_refused_with_what_was_found(tmp_path):
     path = tmp_path / "not really.wav"
     path.write_text("Dear reader,\nthis is no sound.\n" * 50)
-    with pytest.raises(
-        AudioDecodeError, match="not really.wav: expected a file with sound, found"
-    ) as e:
+    with pytest.raises(AudioDecodeError, match="expected a file with sound, found") as e:
         read_audio(path)
     assert "not really.wav" in str(e.value)
 

@@ -1,0 +1,261 @@
+"""Encoding of pictures and sound into one film: H.264 + AAC, or VP9 with opacity + Opus."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import av
+import av.audio.stream
+import av.codec.context
+import av.container
+import av.video.stream
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import OptionError
+from runtime.media import exact_rate
+from runtime.planes import split_planes, write_patch
+from runtime.resampling import MuxAudio, Resampler, SoundArray
+from runtime.types import Patch
+
+#: Constant quality and speed of the H.264 encoder: benchmarks/encode.py.
+DEFAULT_CRF = 20
+DEFAULT_PRESET = "veryfast"
+#: Bits per second of AAC and Opus per number of channels.
+SOUND_BIT_RATE = {1: 128_000, 2: 192_000}
+#: Rates that the codecs take; others go to the next higher one, or to 48 kHz.
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+#: SMPTE 170M = BT.601 in primaries, transfer and matrix (ISO 23091-2); 1 is limited range.
+BT601 = 6
+LIMITED_RANGE = 1
+#: Seconds between key frames in fragmented output, where each fragment starts with one.
+FRAGMENT_S = 1
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How a film is encoded.
+
+    Attributes:
+        crf: Constant quality, 0 (lossless) to 51; lower is better and larger.
+        preset: Speed of libx264, "ultrafast" to "veryslow".
+        threads: Encoder threads.
+        fragmented: Write MP4 that plays while it grows; needed for pipes and sockets.
+        deterministic: Same input, same bytes: one thread, nothing that tells date or version.
+        metadata: Tags of the container, such as ``{"title": "..."}``.
+    """
+
+    crf: int = DEFAULT_CRF
+    preset: str = DEFAULT_PRESET
+    threads: int = 1
+    fragmented: bool = False
+    deterministic: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class FilmEncoder:
+    """Encodes patches and sound into a file or a file object; used from one thread at a time.
+
+    Args:
+        target: Where to write: a path, or a binary file object.
+        format_name: FFmpeg's name: mp4, mov, matroska or webm.
+        fps: Frames per second.
+        size: Height and width in pixels, both even.
+        audio: Rate and channels of the sound, or ``None`` for a silent film.
+        options: How to encode.
+        alpha: Keep the reference frames' opacity (WebM only).
+    """
+
+    def __init__(
+        self,
+        target: Path | BinaryIO,
+        *,
+        format_name: str,
+        fps: float,
+        size: tuple[int, int],
+        audio: MuxAudio | None,
+        options: EncodeOptions,
+        alpha: bool = False,
+    ) -> None:
+        # "file:" keeps FFmpeg from reading a colon in the name as a protocol.
+        place = f"file:{target}" if isinstance(target, Path) else target
+        self._container = av.open(
+            place, "w", format=format_name, options=_container_options(target, format_name, options)
+        )
+        self._container.metadata.update(options.metadata)
+        webm = format_name == "webm"
+        self._video = _add_video(self._container, fps, size, options, alpha=alpha, webm=webm)
+        self._canvas = _Canvas(size, alpha=alpha)
+        self._sound = _SoundTrack(self._container, audio, webm=webm) if audio else None
+        if self._sound and options.deterministic:
+            self._sound.stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        self._frame = 0
+
+    def write(self, patch: Patch) -> None:
+        """Encode the next frame."""
+        frame = self._canvas.draw(patch)
+        frame.pts = self._frame
+        self._frame += 1
+        for packet in self._video.encode(frame):
+            self._container.mux(packet)
+
+    def write_audio(self, samples: SoundArray) -> None:
+        """Encode the next sound, float32 ``(n, channels)``."""
+        if self._sound is not None:
+            self._sound.write(samples)
+
+    def finish(self) -> None:
+        """Encode what is left and complete the file."""
+        if self._sound is not None:
+            self._sound.finish()
+        for packet in self._video.encode(None):
+            self._container.mux(packet)
+        self._container.close()
+
+    def discard(self) -> None:
+        """Give the encoder up; what was written so far is no use."""
+        try:
+            self._container.close()
+        except (av.error.FFmpegError, OSError, ValueError):
+            return
+
+
+class _Canvas:
+    """One reusable frame; the encoders copy it, so each picture may overwrite the last."""
+
+    def __init__(self, size: tuple[int, int], *, alpha: bool) -> None:
+        height, width = size
+        self._frame = av.VideoFrame(width, height, "yuva420p" if alpha else "yuv420p")
+        self._frame.colorspace = self._frame.color_primaries = self._frame.color_trc = BT601
+        self._frame.color_range = LIMITED_RANGE
+        views = [_plane_view(plane) for plane in self._frame.planes]
+        self._luma, self._u, self._v = views[:3]
+        self._alpha = views[3] if alpha else None
+
+    def draw(self, patch: Patch) -> av.VideoFrame:
+        reference = patch.reference
+        for view, plane in zip(
+            (self._luma, self._u, self._v), split_planes(reference.planes), strict=True
+        ):
+            np.copyto(view, plane)
+        write_patch(patch, self._luma, self._u, self._v)
+        if self._alpha is not None:
+            self._alpha[:] = 255 if reference.alpha is None else reference.alpha
+        return self._frame
+
+
+class _SoundTrack:
+    """Cuts sound into codec frames, changing the rate where the codec needs it."""
+
+    def __init__(
+        self, container: av.container.OutputContainer, audio: MuxAudio, *, webm: bool
+    ) -> None:
+        rates = OPUS_RATES if webm else AAC_RATES
+        self._rate = next((rate for rate in rates if rate >= audio.sample_rate), rates[-1])
+        self._layout = "mono" if audio.channels == 1 else "stereo"
+        self._container = container
+        codec = "libopus" if webm else "aac"
+        stream = container.add_stream(codec, rate=self._rate, layout=self._layout)
+        self.stream = cast(av.audio.stream.AudioStream, stream)
+        self.stream.bit_rate = SOUND_BIT_RATE[audio.channels]
+        self._format = "flt" if webm else "fltp"
+        self._resampler = Resampler(audio.sample_rate, self._rate, audio.channels)
+        self._waiting = np.zeros((0, audio.channels), np.float32)
+        self._position = 0
+
+    def write(self, samples: SoundArray) -> None:
+        self._encode(self._resampler.push(samples.reshape(-1, self._waiting.shape[1])))
+
+    def finish(self) -> None:
+        self._encode(self._resampler.flush())
+        if len(self._waiting):
+            self._encode_frame(self._waiting)
+        for packet in self.stream.encode(None):
+            self._container.mux(packet)
+
+    def _encode(self, samples: SoundArray) -> None:
+        size = self.stream.codec_context.frame_size or 1024
+        joined = np.concatenate([self._waiting, samples])
+        whole = len(joined) - len(joined) % size
+        for start in range(0, whole, size):
+            self._encode_frame(joined[start : start + size])
+        self._waiting = joined[whole:]
+
+    def _encode_frame(self, samples: SoundArray) -> None:
+        array = samples.T if self._format == "fltp" else samples.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(array), self._format, self._layout)
+        frame.sample_rate = self._rate
+        frame.time_base = Fraction(1, self._rate)
+        frame.pts = self._position
+        self._position += len(samples)
+        for packet in self.stream.encode(frame):
+            self._container.mux(packet)
+
+
+def _plane_view(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _container_options(
+    target: Path | BinaryIO, format_name: str, options: EncodeOptions
+) -> dict[str, str]:
+    result = {"fflags": "+bitexact"} if options.deterministic else {}
+    if format_name not in {"mp4", "mov"}:
+        return result
+    if options.fragmented:
+        # delay_moov: the header waits for the first packets, so that it can hold the edit list
+        # that takes out the sound encoder's delay.
+        result["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
+    elif isinstance(target, Path):
+        # Moving the header to the front reads the file again, which a file object cannot offer.
+        result["movflags"] = "+faststart"
+    return result
+
+
+def _add_video(
+    container: av.container.OutputContainer,
+    fps: float,
+    size: tuple[int, int],
+    options: EncodeOptions,
+    *,
+    alpha: bool,
+    webm: bool,
+) -> av.video.stream.VideoStream:
+    height, width = size
+    if height < 2 or width < 2 or height % 2 or width % 2:
+        raise OptionError(f"expected an even frame size, found {width} x {height}")
+    rate = exact_rate(fps)
+    codec = "libvpx-vp9" if webm else "libx264"
+    stream = cast(av.video.stream.VideoStream, container.add_stream(codec, rate=rate))
+    stream.width, stream.height = width, height
+    stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
+    stream.time_base = 1 / rate
+    context = stream.codec_context
+    context.time_base = 1 / rate
+    context.thread_count = 1 if options.deterministic else options.threads
+    context.colorspace = context.color_primaries = context.color_trc = BT601
+    context.color_range = LIMITED_RANGE
+    if options.fragmented:
+        context.gop_size = max(1, round(FRAGMENT_S * rate))
+    if options.deterministic:
+        context.flags |= av.codec.context.Flags.bitexact
+    context.options = _vp9_options(options) if webm else _x264_options(options)
+    return stream
+
+
+def _x264_options(options: EncodeOptions) -> dict[str, str]:
+    result = {"crf": str(options.crf), "preset": options.preset}
+    if options.fragmented:
+        result["tune"] = "zerolatency"
+    return result
+
+
+def _vp9_options(options: EncodeOptions) -> dict[str, str]:
+    # libvpx counts quality to 63 where libx264 counts to 51.
+    crf = round(options.crf * 63 / 51)
+    return {"crf": str(crf), "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "0"}

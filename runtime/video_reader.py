@@ -1,0 +1,292 @@
+"""Frames of any video: upright, square pixels, constant rate, one at a time."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+import av.container
+import av.error
+import av.video.stream
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import Colorspace, Interpolation
+
+from runtime.errors import VideoDecodeError
+from runtime.image import EXPECTED, Picture, check_size, turn
+from runtime.media import MediaSource, exact_rate, open_media, source_name
+
+#: Decoding threads: enough for the reader to keep ahead, bounded on a shared machine.
+DECODE_THREADS = 2
+#: Rate of a video that does not tell its own, and bounds of rates taken seriously.
+DEFAULT_FPS = Fraction(25)
+MAX_FPS = 240
+#: A picture shown for longer is a broken time stamp; the time line then continues after it.
+MAX_HOLE_S = 60
+#: Pixel aspect ratios beyond this are nonsense in a header.
+MAX_ASPECT = 8
+#: YUV without a tag: high definition is BT.709, all else BT.601 (what players assume).
+HD_HEIGHT = 720
+UNSPECIFIED_COLORSPACE = 2
+SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+#: Signs of a display matrix (a, b, c, d; ISO 14496-12) as EXIF orientations.
+ORIENTATIONS = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+#: Clockwise degrees by which each EXIF orientation turns the stored picture.
+ROTATIONS = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+
+
+class VideoHeader(NamedTuple):
+    """What a video's streams and first frame say.
+
+    Attributes:
+        width: Displayed pixels: upright and with square pixels.
+        height: Displayed pixels.
+        fps: Average frame rate.
+        frame_count: Frames at ``fps``, from the header; an estimate.
+        duration_s: From the header.
+        rotation: Degrees clockwise from stored to upright: 0, 90, 180 or 270.
+        codec: As FFmpeg spells it.
+        has_alpha: Whether pixels carry opacity.
+        has_audio: Whether there is a sound stream.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frame_count: int
+    duration_s: float
+    rotation: int
+    codec: str
+    has_alpha: bool
+    has_audio: bool
+
+
+def read_video(source: MediaSource, *, fps: float | None, max_pixels: int) -> Iterator[Picture]:
+    """Yield a video's pictures at a constant rate.
+
+    Picture k is the one shown at ``k / fps`` after the first, so a variable rate neither drifts
+    nor changes the length. A truncated video gives what is readable.
+
+    Args:
+        source: Path, or the file's bytes.
+        fps: Rate of the result; the video's own average when ``None``.
+        max_pixels: Limit on height times width.
+
+    Raises:
+        TooLargeError: A frame has more than ``max_pixels``.
+        VideoDecodeError: There is no readable picture.
+    """
+    with open_media(source, error=VideoDecodeError, expected=EXPECTED) as container:
+        stream = _picture_stream(container, source, max_pixels)
+        rate = exact_rate(fps) if fps is not None else average_rate(stream)
+        converter = _Converter(stream, source, max_pixels)
+        empty = True
+        for frame in constant_rate(_timed_frames(container, stream), rate):
+            empty = False
+            yield converter.picture(frame)
+        if empty:
+            raise _unreadable(source, f"a damaged {stream.codec_context.name} video")
+
+
+def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
+    """Read a video's headers and its first frame.
+
+    Raises:
+        TooLargeError: A frame has more than ``max_pixels``.
+        VideoDecodeError: There is no readable picture.
+    """
+    with open_media(source, error=VideoDecodeError, expected=EXPECTED) as container:
+        stream = _picture_stream(container, source, max_pixels)
+        timed = next(iter(_timed_frames(container, stream)), None)
+        if timed is None:
+            raise _unreadable(source, f"a damaged {stream.codec_context.name} video")
+        picture = _Converter(stream, source, max_pixels).picture(timed.frame)
+        rate = average_rate(stream)
+        duration_s = _duration_s(container, stream)
+        return VideoHeader(
+            width=picture.frame.shape[1],
+            height=picture.frame.shape[0],
+            fps=float(rate),
+            frame_count=stream.frames or max(1, round(duration_s * rate)),
+            duration_s=duration_s or float(stream.frames / rate),
+            rotation=ROTATIONS[_orientation(timed.frame)],
+            codec=stream.codec_context.name,
+            has_alpha=picture.alpha is not None,
+            has_audio=bool(container.streams.audio),
+        )
+
+
+class TimedFrame(NamedTuple):
+    """A decoded frame on its time line.
+
+    Attributes:
+        frame: As decoded.
+        start_s: Time since the first frame, in seconds.
+        end_s: When it is due to disappear.
+        tick_s: Resolution of the time stamps.
+    """
+
+    frame: av.VideoFrame
+    start_s: Fraction
+    end_s: Fraction
+    tick_s: Fraction
+
+
+def constant_rate(frames: Iterable[TimedFrame], rate: Fraction) -> Iterator[av.VideoFrame]:
+    """Yield for each k the frame shown at ``k / rate``; a tick early counts as in time."""
+    shown: TimedFrame | None = None
+    index = 0
+    for timed in frames:
+        while shown is not None and index / rate < timed.start_s - timed.tick_s:
+            yield shown.frame
+            index += 1
+        shown = timed
+    if shown is None:
+        return
+    while index == 0 or index / rate < shown.end_s - shown.tick_s:
+        yield shown.frame
+        index += 1
+
+
+def average_rate(stream: av.video.stream.VideoStream) -> Fraction:
+    """Give a stream's own frame rate, 25 when it does not tell."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate is not None and 0 < rate <= MAX_FPS:
+            return exact_rate(rate)
+    return DEFAULT_FPS
+
+
+def _picture_stream(
+    container: av.container.InputContainer, source: MediaSource, max_pixels: int
+) -> av.video.stream.VideoStream:
+    """Choose the first moving picture, else the cover art."""
+    if not container.streams.video:
+        kinds = sorted({str(stream.type) for stream in container.streams})
+        found = f"only {' and '.join(kinds) or 'an empty file'} ({container.format.name})"
+        raise _unreadable(source, found)
+    attached = av.stream.Disposition.attached_pic
+    moving = [s for s in container.streams.video if attached not in s.disposition]
+    stream = (moving or list(container.streams.video))[0]
+    check_size(stream.width, stream.height, source_name(source), max_pixels)
+    stream.thread_count = DECODE_THREADS
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _unreadable(source: MediaSource, found: str) -> VideoDecodeError:
+    return VideoDecodeError(
+        f"cannot read {source_name(source)}: expected {EXPECTED}, found {found}"
+    )
+
+
+def _duration_s(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _timed_frames(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[TimedFrame]:
+    period = 1 / average_rate(stream)
+    tick = stream.time_base or Fraction(1, 1000)
+    origin: Fraction | None = None
+    start = end = Fraction(0)
+    for frame in _frames(container, stream):
+        if frame.pts is None:
+            start = end
+        else:
+            time = frame.pts * tick
+            origin = time if origin is None else origin
+            if not -MAX_HOLE_S < time - origin - start < MAX_HOLE_S:
+                origin = time - end
+            start = max(start, time - origin)
+        end = start + (frame.duration * tick if frame.duration else period)
+        yield TimedFrame(frame, start, end, tick)
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[av.VideoFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        for frame in frames:
+            if isinstance(frame, av.VideoFrame):
+                yield frame
+
+
+def _orientation(frame: av.VideoFrame) -> int:
+    """Read the display matrix as an EXIF orientation; odd angles go to the nearest quarter."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return 1
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        b = c = 0
+    else:
+        a = d = 0
+    signs = (int(np.sign(a)), int(np.sign(b)), int(np.sign(c)), int(np.sign(d)))
+    return ORIENTATIONS.get(signs, 1)
+
+
+class _Converter:
+    """Turns decoded frames into upright BGR of one size; keeps the last, which may be repeated."""
+
+    def __init__(
+        self, stream: av.video.stream.VideoStream, source: MediaSource, max_pixels: int
+    ) -> None:
+        self._aspect = stream.sample_aspect_ratio or Fraction(1)
+        if not Fraction(1, MAX_ASPECT) <= self._aspect <= MAX_ASPECT:
+            self._aspect = Fraction(1)
+        self._name = source_name(source)
+        self._max_pixels = max_pixels
+        self._size: tuple[int, int] | None = None
+        self._last: tuple[av.VideoFrame, Picture] | None = None
+
+    def picture(self, frame: av.VideoFrame) -> Picture:
+        if self._last is not None and self._last[0] is frame:
+            return self._last[1]
+        check_size(frame.width, frame.height, self._name, self._max_pixels)
+        if self._size is None:
+            self._size = frame.height, max(1, round(frame.width * self._aspect))
+            check_size(self._size[1], self._size[0], self._name, self._max_pixels)
+        picture = _convert(frame, self._size)
+        self._last = (frame, picture)
+        return picture
+
+
+def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
+    hd = untagged and frame.height >= HD_HEIGHT
+    converted = frame.reformat(
+        width=size[1],
+        height=size[0],
+        format="bgra" if has_alpha else "bgr24",
+        src_colorspace=Colorspace.ITU709 if hd else None,
+        interpolation=SCALING,
+        threads=1,
+    )
+    pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), _orientation(frame))
+    if has_alpha:
+        return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
+    return Picture(pixels, None)
