@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 #: Number of 3 x 3 convolutions and channels of each VGG stage.
-_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 #: Layers that detect, with their channels, finest first (strides 4, 8, 16, 32, 64, 128 pixels).
 SOURCES = (
     ("conv3_3_norm", 256),
@@ -19,7 +19,7 @@ SOURCES = (
     ("conv6_2", 512),
     ("conv7_2", 256),
 )
-_NORM_EPSILON = 1e-10
+NORM_EPSILON = 1e-10
 
 
 class ChannelNorm(nn.Module):
@@ -35,7 +35,7 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise float ``(n, channels, h, w)``."""
-        length = x.pow(2).sum(dim=1, keepdim=True).sqrt() + _NORM_EPSILON
+        length = x.pow(2).sum(dim=1, keepdim=True).sqrt() + NORM_EPSILON
         return x / length * self.weight.view(1, -1, 1, 1)
 
 
@@ -45,7 +45,7 @@ class S3FD(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         channels = 3
-        for stage, (count, width) in enumerate(_STAGES, start=1):
+        for stage, (count, width) in enumerate(STAGES, start=1):
             for index in range(1, count + 1):
                 self.add_module(f"conv{stage}_{index}", nn.Conv2d(channels, width, 3, padding=1))
                 channels = width
@@ -83,7 +83,7 @@ class S3FD(nn.Module):
 
     def _levels(self, x: torch.Tensor) -> list[torch.Tensor]:
         levels = []
-        for stage, (count, _) in enumerate(_STAGES, start=1):
+        for stage, (count, _) in enumerate(STAGES, start=1):
             for index in range(1, count + 1):
                 x = torch.relu(self.get_submodule(f"conv{stage}_{index}")(x))
             if stage >= 3:

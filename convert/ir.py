@@ -1,0 +1,40 @@
+"""What every converted network's files have in common: metadata and whole writes. No torch here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import openvino as ov
+
+SCHEMA = "1"
+RT_INFO = "mouthpiece"
+
+
+def write_metadata(model: ov.Model, values: Mapping[str, str]) -> None:
+    """Record ``values``, and the schema's version, in ``rt_info`` under ``mouthpiece``."""
+    for key, value in {"schema": SCHEMA, **values}.items():
+        model.set_rt_info(value, [RT_INFO, key])
+
+
+def save_model(model: ov.Model, path: Path) -> None:
+    """Write a model, complete or not at all.
+
+    Floating-point weights are stored in half precision and widened again when the model is read.
+
+    Args:
+        model: What to write.
+        path: The .xml; the .bin comes beside it. The folder is made when missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial.xml")
+    try:
+        ov.save_model(model, partial, compress_to_fp16=True)
+        partial.with_suffix(".bin").replace(path.with_suffix(".bin"))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        partial.with_suffix(".bin").unlink(missing_ok=True)
+
+
+def size_bytes(path: Path) -> int:
+    """Give the size of a model's two files together."""
+    return path.stat().st_size + path.with_suffix(".bin").stat().st_size
