@@ -1,7 +1,8 @@
 """Find faces and their landmarks."""
 
 from runtime.faces.blazeface import BlazeFace
-from runtime.faces.detector import DetectionCount, FaceDetector, counters
+from runtime.faces.counters import DetectionCount, counters
+from runtime.faces.detector import FaceDetector
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.mesh_points import mesh_face_box, mouth_opening, roll_angle
 from runtime.faces.tracking import BlazeFaceMesh

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runtime import boxes
 from runtime.boxes import BoxArray
 from runtime.faces.compiled import load_face_network
-from runtime.faces.detector import counters
+from runtime.faces.counters import counters
 from runtime.types import Frame
 
 INPUT_SIDE = 128

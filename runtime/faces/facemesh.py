@@ -13,7 +13,7 @@ import numpy as np
 
 from runtime.faces import mesh_points
 from runtime.faces.compiled import load_face_network
-from runtime.faces.detector import counters
+from runtime.faces.counters import counters
 from runtime.types import FaceBox, Frame, Landmarks
 
 INPUT_SIDE = 192

@@ -4,6 +4,8 @@ Point numbers: canonical face model of MediaPipe Face Mesh (Kartynnik et al. 201
 """
 
 import math
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,3 +107,25 @@ def yaw_share(landmarks: Landmarks) -> float:
     left = float(np.hypot(*(nose - landmarks[FACE_SIDES[0]])))
     right = float(np.hypot(*(nose - landmarks[FACE_SIDES[1]])))
     return abs(left - right) / max(left + right, 1e-6)
+
+
+def typical_landmarks(box: FaceBox) -> Landmarks:
+    """Give the mesh of a frontal face in a box: for faces that no network can read.
+
+    The mean of frontal faces read by Face Mesh, made symmetric.
+
+    Args:
+        box: Face box, framed as ``mesh_face_box`` does.
+
+    Returns:
+        float32 ``(468, 2)`` in pixels of the frame.
+    """
+    low = np.array([box.x1, box.y1], np.float32)
+    landmarks: Landmarks = low + _typical() * np.array([box.width, box.height], np.float32)
+    return landmarks
+
+
+@cache
+def _typical() -> Landmarks:
+    with np.load(Path(__file__).with_name("typical_mesh.npz"), allow_pickle=False) as content:
+        return np.asarray(content["points"], np.float32)

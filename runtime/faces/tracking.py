@@ -50,9 +50,18 @@ class BlazeFaceMesh:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
+    def frames_mesh(self) -> bool:
+        """True: the box is the mesh framing."""
+        return True
+
+    @property
     def included_pads(self) -> Pads:
         """Wav2Lip's default pads: the mesh framing stands for them."""
         return Pads()
+
+    def best_score(self, frame: Frame) -> float:
+        """Give the score of the most face-like place of a picture, however low."""
+        return self.blazeface.best_score(frame)
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
@@ -132,14 +141,9 @@ class _Tracker:
 
     def _search(self, frame: Frame) -> list[_Face]:
         """Look for faces that are not followed yet; largest first."""
-        is_deep = not self._faces and self._index % DEEP_INTERVAL == 0
-        guesses = (
-            self._networks.blazeface.find(
-                frame, deepest_zoom=DEEPEST_ZOOM if is_deep else min(1, DEEPEST_ZOOM)
-            )
-            if not self._faces
-            else self._networks.blazeface.find(frame, deepest_zoom=0)
-        )
+        is_deep = self._index % DEEP_INTERVAL == 0
+        zoom = 0 if self._faces else DEEPEST_ZOOM if is_deep else 1
+        guesses = self._networks.blazeface.find(frame, deepest_zoom=zoom)
         found: list[_Face] = []
         for guess in guesses:
             score, landmarks = self._networks.facemesh.settle(

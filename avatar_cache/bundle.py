@@ -1,0 +1,290 @@
+"""The ``.avatar`` file: an uncompressed ZIP whose manifest hashes every other member.
+
+The same file serves from the cache and travels between machines, so reading assumes nothing:
+only known member names, no compression, no links, no duplicates, sizes as promised.
+"""
+
+import ast
+import hashlib
+import itertools
+import os
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_cache.manifest import MAX_BYTES, Manifest, Member
+from runtime.errors import AvatarCorruptError, AvatarNotFoundError
+
+MANIFEST = "manifest.json"
+#: Every member that may occur.
+MEMBER_PATTERN = re.compile(
+    r"manifest\.json|image\.png|alpha\.png|thumbnail\.jpg|faces\.npy|landmarks\.npy"
+    r"|frames/\d{5,6}\.mp4|alpha/\d{5,6}\.png|features/[0-9a-f]{8,64}/\d{1,2}\.npy"
+)
+#: Fixed, so that the same avatar gives the same file.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_BLOCK = 1 << 20
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+
+
+def segment_name(index: int) -> str:
+    """Name the member that holds a segment of frames."""
+    return f"frames/{index:05d}.mp4"
+
+
+def alpha_name(index: int) -> str:
+    """Name the member that holds the opacity of a segment."""
+    return f"alpha/{index:05d}.png"
+
+
+def feature_name(digest: str, level: int) -> str:
+    """Name the member that holds one level of a generator's features for all frames."""
+    return f"features/{digest}/{level}.npy"
+
+
+class BundleWriter:
+    """Writes an avatar file member by member; the manifest comes last."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True)
+        self._members: dict[str, Member] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def add(self, name: str, content: bytes) -> None:
+        """Add a member from memory."""
+        self._zip.writestr(zipfile.ZipInfo(name, _TIMESTAMP), content)
+        self._members[name] = Member(hashlib.sha256(content).hexdigest(), len(content))
+
+    def add_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
+        """Add a member that is too large for memory."""
+        digest, size = hashlib.sha256(), 0
+        with self._zip.open(zipfile.ZipInfo(name, _TIMESTAMP), "w", force_zip64=True) as file:
+            for block in blocks:
+                digest.update(block)
+                size += len(block)
+                file.write(block)
+        self._members[name] = Member(digest.hexdigest(), size)
+
+    def add_array(self, name: str, array: NDArray[Any]) -> None:
+        """Add an array, which may be mapped from disk, in NumPy's file format."""
+        rows = max(1, _BLOCK // max(1, array[:1].nbytes))
+        blocks = (array[first : first + rows] for first in range(0, len(array), rows))
+        self.add_array_blocks(name, array.dtype, array.shape, blocks)
+
+    def add_array_blocks(
+        self,
+        name: str,
+        kind: np.dtype[Any],
+        shape: tuple[int, ...],
+        blocks: Iterator[NDArray[Any]],
+    ) -> None:
+        """Add an array of known shape that comes a few rows at a time."""
+        content = (np.ascontiguousarray(block, kind).tobytes() for block in blocks)
+        self.add_blocks(name, itertools.chain([_npy_header(kind, shape)], content))
+
+    def copy(self, bundle: "Bundle", name: str) -> None:
+        """Add a member of another bundle, checked on the way."""
+        self.add_blocks(name, bundle.blocks(name))
+        if self._members[name] != bundle.manifest.members[name]:
+            raise bundle.corrupt(name)
+
+    def finish(self, manifest: Manifest) -> None:
+        """Add the manifest, with the hashes of all members."""
+        content = manifest.with_members(self._members).to_json()
+        self._zip.writestr(zipfile.ZipInfo(MANIFEST, _TIMESTAMP), content)
+
+
+class Bundle:
+    """An open avatar file; any thread may read any member."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file and check its table of contents, not yet the members' bytes.
+
+        Raises:
+            AvatarNotFoundError: There is no such file.
+            AvatarCorruptError: It is no intact avatar file.
+        """
+        self.path = path
+        self._verified: set[str] = set()
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise AvatarNotFoundError(f"no avatar file at {path}: {error.strerror}") from error
+        try:
+            self._entries = self._read_contents()
+            self.manifest = Manifest.from_json(self._pread(MANIFEST))
+            self._check_members()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; mapped arrays stay valid."""
+        self._file.close()
+
+    def read(self, name: str) -> bytes:
+        """Read a member and check its hash.
+
+        Raises:
+            AvatarCorruptError: The bytes are not those that were written.
+        """
+        content = self._pread(name)
+        if hashlib.sha256(content).hexdigest() != self._member(name).sha256:
+            raise self.corrupt(name)
+        return content
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield a member's bytes in blocks, unchecked."""
+        offset, end = self._span(name)
+        while offset < end:
+            block = os.pread(self._file.fileno(), min(_BLOCK, end - offset), offset)
+            if not block:
+                raise self.corrupt(name)
+            yield block
+            offset += len(block)
+
+    def verify(self, name: str) -> None:
+        """Check a member's hash without keeping it.
+
+        Raises:
+            AvatarCorruptError: The bytes are not those that were written.
+        """
+        digest = hashlib.sha256()
+        for block in self.blocks(name):
+            digest.update(block)
+        if digest.hexdigest() != self._member(name).sha256:
+            raise self.corrupt(name)
+        self._verified.add(name)
+
+    def array(self, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Map an array from disk; its hash is checked the first time.
+
+        Args:
+            name: Member in NumPy's file format.
+            kinds: Types allowed, as NumPy spells them, separated by spaces: "float32".
+            shape: Shape it must begin with; further dimensions are free.
+
+        Raises:
+            AvatarCorruptError: It is not such an array, or its bytes changed.
+        """
+        if name not in self._verified:
+            self.verify(name)
+        offset, end = self._span(name)
+        try:
+            found_shape, dtype, header_bytes = _read_header(self._file.fileno(), offset)
+        except (ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
+            raise self.corrupt(name) from error
+        count = int(np.prod(found_shape, dtype=np.int64))
+        is_expected = dtype.name in kinds.split() and found_shape[: len(shape)] == shape
+        if not is_expected or header_bytes + count * dtype.itemsize != end - offset:
+            raise self.corrupt(name)
+        start = offset + header_bytes
+        return np.memmap(self._file, dtype, "r", offset=start, shape=found_shape)
+
+    def corrupt(self, name: str) -> AvatarCorruptError:
+        """Give the error that names a damaged member and how to repair it."""
+        return AvatarCorruptError(
+            f"avatar {self.path.stem!r} is damaged: member {name} of {self.path} does not match "
+            f"its hash; run `mouthpiece avatar remove {self.path.stem}` and `mouthpiece avatar "
+            f"add` with its source again"
+        )
+
+    def _member(self, name: str) -> Member:
+        try:
+            return self.manifest.members[name]
+        except KeyError:
+            raise self.corrupt(name) from None
+
+    def _read_contents(self) -> dict[str, zipfile.ZipInfo]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                infos = archive.infolist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise AvatarCorruptError(f"{self.path} is no avatar file: {error}") from error
+        for info in infos:
+            _check_entry(info, self.path)
+        entries = {info.filename: info for info in infos}
+        if len(entries) != len(infos):
+            raise AvatarCorruptError(f"{self.path} has two members of one name")
+        if MANIFEST not in entries or entries[MANIFEST].file_size > MAX_BYTES:
+            raise AvatarCorruptError(f"{self.path} has no {MANIFEST} of at most {MAX_BYTES} bytes")
+        return entries
+
+    def _check_members(self) -> None:
+        """Compare the table of contents with the manifest."""
+        sizes = {name: entry.file_size for name, entry in self._entries.items() if name != MANIFEST}
+        promised = {name: member.size_bytes for name, member in self.manifest.members.items()}
+        if sizes != promised:
+            wrong = sorted(set(sizes.items()) ^ set(promised.items()))[0][0]
+            raise self.corrupt(wrong)
+
+    def _pread(self, name: str) -> bytes:
+        return b"".join(self.blocks(name))
+
+    def _span(self, name: str) -> tuple[int, int]:
+        """Give the first byte of a member's content and the byte after its last."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise self.corrupt(name)
+        header = os.pread(self._file.fileno(), _LOCAL_HEADER.size, entry.header_offset)
+        if len(header) < _LOCAL_HEADER.size:
+            raise self.corrupt(name)
+        magic, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+        start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+        if (
+            magic != b"PK\x03\x04"
+            or start + entry.file_size > os.fstat(self._file.fileno()).st_size
+        ):
+            raise self.corrupt(name)
+        return start, start + entry.file_size
+
+
+def _check_entry(info: zipfile.ZipInfo, path: Path) -> None:
+    mode = info.external_attr >> 16
+    problems = {
+        "an unexpected name": not MEMBER_PATTERN.fullmatch(info.filename),
+        "compression": info.compress_type != zipfile.ZIP_STORED,
+        "a wrong size": info.file_size != info.compress_size,
+        "encryption": bool(info.flag_bits & 0x1),
+        "a link or device": stat.S_IFMT(mode) not in {0, stat.S_IFREG},
+    }
+    for problem, is_met in problems.items():
+        if is_met:
+            raise AvatarCorruptError(f"{path}: member {info.filename[:80]!r} has {problem}")
+
+
+def _npy_header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    description = {
+        "descr": np.lib.format.dtype_to_descr(kind),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    text = repr(description).encode()
+    padding = -(10 + len(text) + 1) % 64
+    text += b" " * padding + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+def _read_header(file: int, offset: int) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Give shape, type and length in bytes of the header of an array file, version 1."""
+    preamble = os.pread(file, 10, offset)
+    magic, length = preamble[:8], struct.unpack("<H", preamble[8:10])[0]
+    if magic != b"\x93NUMPY\x01\x00":
+        raise ValueError("no array of format version 1")
+    description = ast.literal_eval(os.pread(file, length, offset + 10).decode("latin-1"))
+    shape = tuple(int(side) for side in description["shape"])
+    if description["fortran_order"] or any(side < 0 for side in shape):
+        raise ValueError("unexpected array layout")
+    return shape, np.dtype(str(description["descr"])), 10 + length

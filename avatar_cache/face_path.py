@@ -1,0 +1,236 @@
+"""The animated face's way through the video: bridged, steadied, padded boxes and landmarks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_cache.options import PrepareOptions
+from avatar_cache.selection import NO_ROW
+from avatar_cache.spool import Rows
+from runtime import boxes
+from runtime.boxes import BoxArray, Pads
+from runtime.crops import UPRIGHT_LIMIT
+from runtime.faces import mesh_points
+from runtime.types import FaceBox
+
+#: Longest gap bridged by ``interpolate``, in seconds.
+LONGEST_BRIDGE_S = 0.5
+#: Degrees against which the steadiness of the roll is measured, see ``smooth_track``.
+ANGLE_SCALE = 60.0
+#: Rows of landmarks handled at once: about 4 MB.
+_BLOCK = 1000
+
+#: One frame of the path, as stored in ``faces.npy``.
+PATH_COLUMNS = ("x1", "y1", "x2", "y2", "angle", "has_face", "score", "opening")
+
+
+@dataclass(frozen=True, slots=True)
+class FacePath:
+    """Where the animated face is in every frame.
+
+    Attributes:
+        boxes: int ``(n, 4)`` corners, padded and clipped.
+        angles: float64 ``(n,)`` roll in degrees, 0 for upright shots.
+        has_face: bool ``(n,)``.
+        bridged: bool ``(n,)``: True where the box was held or interpolated.
+        before: Row of the frame, or the last known one before it.
+        after: Row of the frame, or the next known one, for interpolation.
+        share: How far from ``before`` to ``after``, 0 to 1.
+    """
+
+    boxes: NDArray[np.int32]
+    angles: NDArray[np.float64]
+    has_face: NDArray[np.bool_]
+    bridged: NDArray[np.bool_]
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How boxes come about.
+
+    Attributes:
+        size: Height and width of the frames.
+        fps: Frames per second.
+        from_mesh: Whether boxes follow from the landmarks and turn with the head.
+        extra_pads: Pixels to add to each box.
+        is_fixed: Whether the box was given and must not be touched.
+    """
+
+    size: tuple[int, int]
+    fps: float
+    from_mesh: bool
+    extra_pads: Pads
+    is_fixed: bool = False
+
+
+def build_path(
+    rows: Rows,
+    chosen: NDArray[np.intp],
+    cuts: list[int],
+    options: PrepareOptions,
+    framing: Framing,
+) -> FacePath:
+    """Turn the chosen detections into a steady path.
+
+    Args:
+        rows: All faces found.
+        chosen: Row of each frame or ``NO_ROW``; at least one is known.
+        cuts: Frames at which a new shot begins.
+        options: Smoothing and what to do without a face.
+        framing: How boxes come about.
+    """
+    seen = chosen != NO_ROW
+    before, after, share = _neighbours(chosen)
+    if options.on_missing_face != "interpolate":
+        share = np.zeros_like(share)
+    angles = _mixed(rows["angle"].astype(np.float64)[:, None], before, after, share)[:, 0]
+    has_face = _bridge(seen, cuts, options, framing.fps)
+    if options.smooth and not framing.is_fixed:
+        angles = _steady_angles(angles, has_face, cuts)
+    turns = framing.from_mesh and not framing.is_fixed
+    angles = _shot_angles(angles, has_face, cuts) if turns else np.zeros(len(angles))
+    corners = (
+        _corners(rows, before, after, share, angles)
+        if turns
+        else _mixed(rows["box"].astype(np.float64), before, after, share)
+    )
+    if options.smooth and not framing.is_fixed:
+        corners = boxes.smooth_boxes(corners, has_face, cuts=cuts)
+    whole = _pad_and_clip(corners, angles, framing)
+    return FacePath(whole, angles, has_face, has_face & ~seen, before, after, share)
+
+
+def landmark_blocks(rows: Rows, path: FacePath) -> Iterator[NDArray[np.float32]]:
+    """Yield the landmarks of all frames, ``(k, 468, 2)`` at a time."""
+    for first in range(0, len(path.share), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        yield _mixed(
+            rows["landmarks"], path.before[part], path.after[part], path.share[part]
+        ).astype(np.float32)
+
+
+def path_table(rows: Rows, path: FacePath) -> NDArray[np.float32]:
+    """Give the path as stored: float32 ``(n, 8)``, see ``PATH_COLUMNS``."""
+    scores, openings = rows["score"][path.before], rows["opening"][path.before]
+    columns = [*path.boxes.T, path.angles, path.has_face, scores, openings]
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+
+
+def rest_frame(rows: Rows, path: FacePath, chosen: NDArray[np.intp]) -> tuple[int, float]:
+    """Find the frame with the most closed mouth, seen from the front if possible.
+
+    Returns:
+        Its index, and its opening in parts of the mouth's width.
+    """
+    known = np.flatnonzero((chosen != NO_ROW) & path.has_face)
+    if not known.size:
+        return 0, 0.0
+    openings = rows["opening"][chosen[known]].astype(np.float64)
+    # A neighbour's opening counts too: one closed frame in the middle of speech is a bad rest.
+    around = np.convolve(np.pad(openings, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    best = int(np.argmin(around + 0.1 * rows["yaw"][chosen[known]]))
+    return int(known[best]), float(openings[best])
+
+
+def _neighbours(
+    chosen: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Give for each frame the known rows around it and its place between them."""
+    known = np.flatnonzero(chosen != NO_ROW)
+    frames = np.arange(len(chosen))
+    right = np.searchsorted(known, frames).clip(0, len(known) - 1)
+    left = (np.searchsorted(known, frames, side="right") - 1).clip(0, None)
+    first, last = known[left], known[right]
+    share = np.where(last > first, (frames - first) / np.maximum(last - first, 1), 0.0)
+    return chosen[first], chosen[last], share
+
+
+def _bridge(
+    seen: NDArray[np.bool_], cuts: list[int], options: PrepareOptions, fps: float
+) -> NDArray[np.bool_]:
+    """Tell which frames are animated under the policy for missing faces."""
+    if options.on_missing_face == "hold":
+        return np.ones_like(seen)
+    if options.on_missing_face == "interpolate":
+        longest = max(1, round(LONGEST_BRIDGE_S * fps))
+        return boxes.fill_gaps(np.zeros((len(seen), 1)), seen, longest=longest, cuts=cuts)[1]
+    return seen
+
+
+def _mixed(
+    values: NDArray[np.floating],
+    before: NDArray[np.intp],
+    after: NDArray[np.intp],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    weight = share.reshape(-1, *[1] * (values.ndim - 1))
+    mixed: NDArray[np.float64] = values[before] * (1 - weight) + values[after] * weight
+    return mixed
+
+
+def _steady_angles(
+    angles: NDArray[np.float64], has_face: NDArray[np.bool_], cuts: list[int]
+) -> NDArray[np.float64]:
+    steady = angles.copy()
+    for first, last in boxes.runs(has_face, cuts):
+        run = boxes.smooth_track(angles[first:last, None], scale=ANGLE_SCALE)
+        steady[first:last] = run[:, 0]
+    return steady
+
+
+def _shot_angles(
+    angles: NDArray[np.float64], has_face: NDArray[np.bool_], cuts: list[int]
+) -> NDArray[np.float64]:
+    """Keep the roll of stretches that tilt beyond the limit somewhere, else 0 throughout.
+
+    Deciding once for a stretch keeps a head near the limit from switching back and forth.
+    """
+    turned = np.zeros_like(angles)
+    for first, last in boxes.runs(has_face, cuts):
+        if np.abs(angles[first:last]).max() > UPRIGHT_LIMIT:
+            turned[first:last] = angles[first:last]
+    return turned
+
+
+def _corners(
+    rows: Rows,
+    before: NDArray[np.intp],
+    after: NDArray[np.intp],
+    share: NDArray[np.float64],
+    angles: NDArray[np.float64],
+) -> BoxArray:
+    """Frame the landmarks of every frame under its angle, block by block."""
+    parts = []
+    for first in range(0, len(share), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        mesh = _mixed(rows["landmarks"], before[part], after[part], share[part])
+        parts.append(mesh_points.framing(mesh.astype(np.float32), angles[part]))
+    return np.concatenate(parts)
+
+
+def _pad_and_clip(
+    corners: BoxArray, angles: NDArray[np.float64], framing: Framing
+) -> NDArray[np.int32]:
+    pads = framing.extra_pads
+    centres = boxes.to_centres(corners)
+    centres[:, 2:] += [pads.left + pads.right, pads.top + pads.bottom]
+    shift = np.array([pads.right - pads.left, pads.bottom - pads.top]) / 2
+    # Pads belong to the upright face: the centre moves along the turned axes.
+    moves = np.broadcast_to(shift, (len(angles), 1, 2)).astype(np.float64)
+    centres[:, :2] += mesh_points.turn_points(moves, angles)[:, 0]
+    whole = [
+        box if angle else boxes.clip(box, framing.size)
+        for box, angle in zip(
+            boxes.to_face_boxes(boxes.to_corners(centres)), angles.tolist(), strict=True
+        )
+    ]
+    return np.array([_at_least_one_pixel(box) for box in whole], np.int32)
+
+
+def _at_least_one_pixel(box: FaceBox) -> FaceBox:
+    return FaceBox(box.x1, box.y1, max(box.x2, box.x1 + 1), max(box.y2, box.y1 + 1))
