@@ -230,7 +230,7 @@ def response(problem: Problem, request_id: str) -> Response:
         "recovery": list(kind.recovery),
         "request_id": request_id,
     }
-    headers = dict(problem.headers)
+    headers = {**problem.headers, "X-Problem": problem.code}
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
     # Surrogates can arrive in paths and field values; they must not turn a 4xx into a 5xx.
