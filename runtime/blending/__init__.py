@@ -4,9 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runtime.blending.box import Box
+from runtime.blending.edge_aware import EdgeAware
 from runtime.blending.ellipse import Ellipse
+from runtime.blending.guided import Guided
+from runtime.blending.hd import Hd
 from runtime.blending.measures import opening, seam_step, sharpness, silence_motion
 from runtime.blending.mesh import Mesh
+from runtime.blending.multiscale import Multiscale
 from runtime.blending.options import METHODS, PRESETS, BlendOptions
 from runtime.blending.stage import BlendStage, Method, PasteStage, Rest
 
@@ -28,6 +32,10 @@ __all__ = [
 _PASTES: dict[str, Callable[[BlendOptions], Method[Any]]] = {
     "box": lambda _: Box(),
     "ellipse": Ellipse,
+    "multiscale": Multiscale,
+    "edge_aware": EdgeAware,
+    "guided": Guided,
+    "hd": Hd,
     "mesh": Mesh,
 }
 

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from runtime.blending.region import MouthRegion, crop_to_frame, even_region
 from runtime.blending.lips import apply_affine, invert_affine
+from runtime.blending.region import MouthRegion, crop_to_frame, even_region
 from runtime.types import CROP_SIZE, MouthCrop, Patch, ReferenceFrame
 
 
@@ -25,7 +25,8 @@ class Box:
         points = apply_affine(invert_affine(affine), np.stack([columns, rows], -1))
         inside = ((points > low) & (points < high)).all(-1)
         whole = np.ones((CROP_SIZE, CROP_SIZE), np.float32)
-        return MouthRegion(reference, whole, affine, region, inside.astype(np.float32))
+        mask = np.asarray(inside, np.float32)
+        return MouthRegion(reference, whole, affine, region, mask)
 
     def blend(self, prepared: MouthRegion, mouth: MouthCrop) -> Patch:
         """Resize bilinearly and copy; see ``Method``."""

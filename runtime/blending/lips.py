@@ -35,9 +35,12 @@ LEFT_EYE, RIGHT_EYE = 33, 263
 CHIN = 152
 
 #: Outline of the lower face: left ear, jaw, right ear, then back under the nose.
-LOWER_FACE = np.array(
-    [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361]
-    + [323, 454, 425, 358, 2, 129, 205]
+LOWER_FACE = np.concatenate(
+    [
+        [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, CHIN],
+        [377, 400, 378, 379, 365, 397, 288, 361, 323, 454],
+        [425, 358, 2, 129, 205],
+    ]
 )
 
 

@@ -1,4 +1,4 @@
-"""Which pixels of a crop the generated mouth replaces; all masks are ``(96, 96)`` in crop pixels."""
+"""Which pixels of a crop a mouth replaces; all masks are ``(96, 96)`` in crop pixels."""
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def lip_mask(points: Points) -> Mask:
     lips = _fill(points[OUTER_LIPS])
     reach = max(1, round(0.07 * width))
     wide = cv2.dilate(lips, _disc(reach))
-    drop = max(1, round(0.22 * width))
+    drop = max(1, round(0.16 * width))
     shape = np.ones((drop + 1, 1), np.uint8)
     # The anchor at the bottom row makes dilation grow downwards only: the jaw opens that way.
     swept = cv2.dilate(wide, shape, anchor=(0, drop))

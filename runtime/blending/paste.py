@@ -37,6 +37,7 @@ class Canvas:
         base: The reference picture without its lips' fine detail, with grain instead, float32
             ``(h, w, 3)``.
         lips: Where the mouth replaces the picture wholly, ``(96, 96)``.
+        inside: ``lips`` in the region, ``(h, w)``.
         crop: The face the mouth was generated for, float32 ``(96, 96, 3)``.
         colours: Look-up table for the mouth, uint8 ``(256, 1, 3)``; ``None`` when no match is
             wanted.
@@ -45,6 +46,7 @@ class Canvas:
     area: MouthRegion
     base: NDArray[np.float32]
     lips: Mask
+    inside: Mask
     crop: NDArray[np.float32]
     colours: NDArray[np.uint8] | None
 
@@ -70,15 +72,16 @@ def prepare_canvas(
     lips = lip_mask(crop_points(reference))
     crop = reference.crop.astype(np.float32)
     below = area.pixels.astype(np.float32)
-    inside = area.mask * area.enlarge(lips, smooth=False)
+    inside = area.enlarge(lips, smooth=False)
+    replaced = area.mask * inside
     detail = below - area.enlarge(crop)
-    base = below - detail * inside[..., None]
+    base = below - detail * replaced[..., None]
     if options.grain:
-        level = tone.grain_level(area.pixels, (area.mask > 0) - inside)
+        level = tone.grain_level(area.pixels, (area.mask > 0) - replaced)
         grain = level * tone.grain_pattern(area.mask.shape, reference.index)
-        base += (grain * inside)[..., None]
+        base += (grain * replaced)[..., None]
     colours = _match(reference, rest, crop_mask, lips) if options.colour_match else None
-    return Canvas(area, base, lips, crop, colours)
+    return Canvas(area, base, lips, inside, crop, colours)
 
 
 def tuned_mouth(canvas: Canvas, mouth: MouthCrop, options: BlendOptions) -> MouthCrop:
@@ -99,6 +102,12 @@ def paste_change(canvas: Canvas, change: NDArray[np.float32]) -> Patch:
     """Add an enlarged change, ``(h, w, 3)``, to the canvas under its mask."""
     weighted = cv2.multiply(change, canvas.area.mask3)
     return finish(canvas, np.asarray(cv2.add(weighted, canvas.base, dtype=cv2.CV_8U), np.uint8))
+
+
+def add_change(canvas: Canvas, weighted: NDArray[np.float32]) -> Patch:
+    """Add a change that was weighted in crop pixels already, ``(96, 96, 3)``."""
+    enlarged = canvas.area.enlarge(weighted)
+    return finish(canvas, np.asarray(cv2.add(enlarged, canvas.base, dtype=cv2.CV_8U), np.uint8))
 
 
 def finish(canvas: Canvas, pixels: Frame) -> Patch:

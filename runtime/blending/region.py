@@ -86,7 +86,12 @@ class MouthRegion:
     @cached_property
     def mask3(self) -> Mask:
         """The mask once per colour, ``(h, w, 3)``."""
-        return cv2.merge([self.mask] * 3)
+        return np.asarray(cv2.merge([self.mask] * 3), np.float32)
+
+    @cached_property
+    def region_to_crop(self) -> Affine:
+        """Affine from the region's pixels to crop pixels."""
+        return region_to_crop(self.crop_to_frame, self.region)
 
     def enlarge(self, values: NDArray[np.float32], *, smooth: bool = True) -> NDArray[np.float32]:
         """Bring crop values to the region's pixels.
@@ -139,10 +144,18 @@ def enlarge(
             whole[region.y1 - box.y1 : region.y2 - box.y1, region.x1 - box.x1 : region.x2 - box.x1],
             np.float32,
         )
-    to_crop = invert_affine(affine)
-    to_crop[:, 2] += to_crop[:, :2] @ np.array([region.x1, region.y1], np.float32)
-    size_wh = (region.width, region.height)
     warped = cv2.warpAffine(
-        values, to_crop, size_wh, flags=flag | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        values,
+        region_to_crop(affine, region),
+        (region.width, region.height),
+        flags=flag | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(warped, np.float32)
+
+
+def region_to_crop(affine: Affine, region: FaceBox) -> Affine:
+    """Give the affine from a region's pixels to crop pixels."""
+    to_crop = invert_affine(affine)
+    to_crop[:, 2] += to_crop[:, :2] @ np.array([region.x1, region.y1], np.float32)
+    return to_crop

@@ -1,4 +1,4 @@
-"""Colour match in linear light, sharpening and grain: what makes a new mouth belong to a picture."""
+"""Colour match in linear light, sharpening, grain: how a new mouth comes to belong."""
 
 from functools import lru_cache
 
