@@ -58,6 +58,7 @@ class Animator:
     """Makes an avatar speak; one per utterance, cheap to create.
 
     Attributes:
+        blend: Blend method of the latest stream.
         timer: Busy seconds per stage so far.
         silence: Inner-lip movement measured in silent frames so far.
     """
@@ -72,6 +73,7 @@ class Animator:
         """
         self._generator = generator
         self._mesh = mesh
+        self.blend = ""
         self.timer = StageTimer()
         self.silence = SilenceMeter(mesh)
 
@@ -108,6 +110,7 @@ class Animator:
             for (chunk, speech), reference in zip(sound, references, strict=False)
         )
         blender = make_blender(options.blend, mesh=self._mesh, rest=self._generator.rest)
+        self.blend = options.blend.method
         for step, mouth in self._mouths(steps):
             self.silence.observe(mouth, is_silent=step.is_silent and step.reference.has_face)
             with self.timer("blend"):

@@ -9,8 +9,9 @@ from runtime.animator import Animator, StreamOptions
 from runtime.audio import SoundBlock, open_sound, probe_audio
 from runtime.errors import CancelledError
 from runtime.media import MediaSource
+from runtime.muxing import EncodeOptions
 from runtime.types import Avatar, Waveform
-from runtime.video import EncodeOptions, VideoWriter
+from runtime.video_writer import VideoWriter
 
 #: Short blocks keep the picture close behind the sound in the file, so players need no buffering.
 BLOCK_S = 0.5
@@ -78,7 +79,14 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
     samples = frames = 0
     with (
         open_sound(sound, block_s=BLOCK_S, max_s=max_sound_s) as opened,
-        VideoWriter(output, fps=fps, size=avatar.size, audio=opened.mux, options=encode) as writer,
+        VideoWriter(
+            output,
+            fps=fps,
+            size=avatar.size,
+            audio=opened.mux,
+            options=encode,
+            timer=animator.timer,
+        ) as writer,
     ):
 
         def waveforms(blocks: Iterator[SoundBlock]) -> Iterator[Waveform]:
@@ -91,8 +99,7 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
         for patch in animator.stream(avatar, waveforms(opened.blocks), options):
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"cancelled after {frames} frames; {output} was not written")
-            with animator.timer("encode"):
-                writer.write(patch)
+            writer.write(patch)
             frames += 1
             if progress is not None:
                 progress(min(1.0, frames / expected))

@@ -15,6 +15,7 @@ import av.error
 from runtime.errors import OptionError, OutputError
 from runtime.muxing import FORMATS, EncodeOptions, FilmEncoder
 from runtime.resampling import MuxAudio, SoundArray
+from runtime.timing import StageTimer
 from runtime.types import Patch
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class VideoWriter:
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
         alpha: Keep the reference frames' opacity (.webm only).
+        timer: Gets the encoder's busy time as the stage ``encode``.
 
     Raises:
         OptionError: The suffix or the size is not one that can be written.
@@ -54,8 +56,10 @@ class VideoWriter:
         audio: MuxAudio | None = None,
         options: EncodeOptions | None = None,
         alpha: bool = False,
+        timer: StageTimer | None = None,
     ) -> None:
         self._target = target
+        self._timer = timer or StageTimer()
         self._temporary = _reserve(target) if isinstance(target, Path) else None
         self._failure: BaseException | None = None
         self._abandoned = threading.Event()
@@ -163,7 +167,8 @@ class VideoWriter:
             if self._failure is not None or self._abandoned.is_set():
                 continue
             try:
-                task()
+                with self._timer("encode"):
+                    task()
             except Exception as error:  # noqa: BLE001  # handed to the caller's thread
                 self._failure = error
 
@@ -190,6 +195,17 @@ class VideoWriter:
     def _remove(self) -> None:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
+
+
+def check_output(target: Path) -> None:
+    """Refuse an output that could not be written, before any work is done for it.
+
+    Raises:
+        OptionError: The suffix is not one that can be written.
+        OutputError: The folder is missing or not writable, or the name is a folder's.
+    """
+    _format_name(target)
+    _reserve(target).unlink()
 
 
 def _format_name(target: Path | BinaryIO) -> str:

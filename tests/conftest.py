@@ -115,9 +115,11 @@ def toy_reference(index: int = 0, *, has_face: bool = True) -> ReferenceFrame:
 
 
 def tone(seconds: float, *, hertz: float = 220.0, level: float = 0.3) -> Waveform:
-    """A steady tone, 16 kHz mono."""
+    """A steady buzz with energy in every mel band, 16 kHz mono."""
     time = np.arange(round(seconds * 16_000)) / 16_000
-    return (level * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+    breath = np.random.default_rng(0).normal(0, 0.5, len(time))
+    buzz = np.sign(np.sin(2 * np.pi * hertz * time)) + breath
+    return np.clip(level * buzz, -1, 1).astype(np.float32)
 
 
 def silence(seconds: float) -> Waveform:

@@ -33,8 +33,8 @@ def doctor() -> None:
 
     healthy = True
     for finding in examine():
-        healthy = healthy and finding.sound
-        typer.echo(f"{'ok ' if finding.sound else 'BAD'}  {finding.name:12s} {finding.words}")
+        healthy = healthy and finding.is_sound
+        typer.echo(f"{'ok ' if finding.is_sound else 'BAD'}  {finding.name:12s} {finding.words}")
     if not healthy:
         raise typer.Exit(1)
 

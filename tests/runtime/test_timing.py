@@ -20,3 +20,15 @@ def test_an_error_inside_a_stage_still_counts_its_time():
     except ValueError:
         pass
     assert timer.seconds()["mel"] > 0
+
+
+def test_a_stage_is_not_charged_for_the_stage_it_pulls_from():
+    timer = StageTimer()
+
+    def slow():
+        yield sum(range(300_000))
+
+    with timer("infer"):
+        list(timer.timed("decode", slow()))
+    seconds = timer.seconds()
+    assert seconds["decode"] > 3 * seconds["infer"]

@@ -1,0 +1,360 @@
+"""``Mouthpiece``: everything put together once, for the command line, HTTP, benchmarks and you."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import cv2
+
+from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport
+from api.settings import Settings
+from api.speech import DEFAULT_VOICE, synthesize
+from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, Manifest, PrepareOptions
+from runtime.animator import Animator, StreamOptions
+from runtime.blending import PRESETS as BLEND_PRESETS
+from runtime.boxes import Pads
+from runtime.faces import BlazeFaceMesh, FaceMesh
+from runtime.film import write_film
+from runtime.generator import Generator
+from runtime.host import HostPlan
+from runtime.media import MediaSource
+from runtime.models import ModelFile, ModelStore, model_dirs
+from runtime.muxing import EncodeOptions
+from runtime.types import FaceBox
+from runtime.video_writer import check_output
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[float], None]
+
+
+class Mouthpiece:
+    """Makes faces speak; create it once and call it from any thread.
+
+    Networks are loaded when first needed and shared. Example::
+
+        with Mouthpiece() as mouthpiece:
+            mouthpiece.animate(Path("face.jpg"), Path("speech.wav"), Path("out.mp4"))
+
+    Attributes:
+        settings: What it was opened with.
+        models: Networks on this machine.
+        avatars: Avatars prepared before.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Open the stores; nothing is loaded yet.
+
+        Raises:
+            ModelNotFoundError: The manifest of networks is missing.
+        """
+        self.settings = settings or Settings()
+        self.models = ModelStore(model_dirs(self.settings.models_dir))
+        self.avatars = AvatarStore(
+            self.settings.avatars_dir, budget_bytes=self.settings.cache_bytes
+        )
+        self._networks = threading.RLock()
+        self._generators: dict[tuple[str, str, bool], Generator] = {}
+        self._detector: BlazeFaceMesh | None = None
+        self._mesh: FaceMesh | None = None
+        # OpenCV's own threads would fight with the inference streams for the same cores.
+        cv2.setNumThreads(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the networks."""
+        with self._networks:
+            self._generators.clear()
+            self._detector = self._mesh = None
+
+    def animate(
+        self,
+        avatar: Path | str,
+        audio: MediaSource,
+        output: Path,
+        options: AnimateOptions | None = None,
+        *,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> AnimateReport:
+        """Make a face say a recording.
+
+        Args:
+            avatar: Path of an image or video, or the id of a cached avatar as ``str``.
+            audio: Path of a sound or video file, or its bytes.
+            output: Video to write; appears complete or not at all.
+            options: See ``AnimateOptions``.
+            progress: Called with the finished fraction, 0 to 1.
+            cancel: Set it to stop at the next frame.
+
+        Raises:
+            InputError: The face, the sound or the output cannot be used; the message says why.
+            AvatarError: No such avatar, or it is damaged.
+            ModelError: A network is missing or does not fit.
+            LimitError: The input is beyond the limits of the settings.
+            CancelledError: ``cancel`` was set.
+        """
+        start = perf_counter()
+        options = options or AnimateOptions()
+        check_output(output)
+        generator = self.generator(
+            options.model, options.precision, deterministic=options.deterministic
+        )
+        with self._prepared(avatar, options, progress) as (opened, detect_s, was_cached):
+            animator = Animator(generator, mesh=self.mesh)
+            animator.timer.add("detect", detect_s)
+            film = write_film(
+                animator,
+                opened,
+                audio,
+                output,
+                _stream_options(options),
+                encode=EncodeOptions(
+                    deterministic=options.deterministic, metadata=_provenance(generator)
+                ),
+                max_sound_s=self.settings.max_audio_s,
+                progress=progress,
+                cancel=cancel,
+            )
+            report = AnimateReport(
+                output=output,
+                avatar_id=opened.avatar_id,
+                duration_s=film.duration_s,
+                frames=film.frames,
+                fps=film.fps,
+                size=opened.size,
+                model=generator.name,
+                precision=generator.plan.precision,
+                blend=animator.blend,
+                cache="hit" if was_cached else "miss",
+                av_offset_ms=film.av_offset_ms,
+                silence_motion=animator.silence.motion,
+                stages_s=animator.timer.seconds(),
+                elapsed_s=perf_counter() - start,
+                missing_face=_missing_s(opened.manifest),
+                warnings=_warnings(opened, generator),
+            )
+        logger.info(
+            "animated %s: %d frames, %.2f s audio, rtf %.2f",
+            report.avatar_id,
+            report.frames,
+            film.sound_s,
+            report.real_time_factor,
+        )
+        return report
+
+    def say(
+        self,
+        text: str,
+        avatar: Path | str,
+        output: Path,
+        *,
+        voice: str = DEFAULT_VOICE,
+        options: AnimateOptions | None = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> AnimateReport:
+        """Make a face say a text; see ``animate`` and ``api.speech.synthesize``."""
+        check_output(output)
+        speech = synthesize(text, voice)
+        return self.animate(avatar, speech, output, options, progress=progress, cancel=cancel)
+
+    def add_avatar(
+        self,
+        source: MediaSource,
+        *,
+        avatar_id: str | None = None,
+        options: PrepareOptions | None = None,
+        progress: Progress | None = None,
+    ) -> AvatarSummary:
+        """Find the face in an image or video and keep everything that animating needs.
+
+        Args:
+            source: Path of the image or video, or its bytes.
+            avatar_id: Name for it; ``None`` names it after its content.
+            options: How to look for the face.
+            progress: Called with the finished fraction, 0 to 1.
+
+        Raises:
+            InputError: The source is unreadable or has no face.
+        """
+        return self.avatars.add(
+            source,
+            avatar_id=avatar_id,
+            options=options or PrepareOptions(max_pixels=self.settings.max_pixels),
+            detector=self.detector,
+            progress=progress,
+        )
+
+    def inspect(self, source: MediaSource) -> Inspection:
+        """Tell what is in a file and what would go wrong, in seconds."""
+        return inspect_media(source, self.detector)
+
+    def generator(
+        self,
+        name: str | None = None,
+        precision: str = "auto",
+        *,
+        deterministic: bool = False,
+    ) -> Generator:
+        """Return a generator, loaded once.
+
+        Args:
+            name: ``None`` takes the one of the settings, else the default one.
+            precision: ``auto`` leaves it to the settings and to this host.
+            deterministic: Pin the arithmetic so that equal input gives equal bytes.
+
+        Raises:
+            ModelError: It is not installed or does not fit this engine.
+        """
+        name = name or self.settings.model or self.models.default()
+        wanted = self.settings.precision if precision == "auto" else precision
+        with self._networks:
+            key = (name, wanted, deterministic)
+            if key not in self._generators:
+                file, plan = self._choose(name, wanted, deterministic)
+                self._generators[key] = Generator(
+                    file, plan, cache_dir=self.settings.cache_dir / "compiled"
+                )
+            return self._generators[key]
+
+    @property
+    def detector(self) -> BlazeFaceMesh:
+        """The face detector, loaded when first used."""
+        with self._networks:
+            if self._detector is None:
+                self._detector = BlazeFaceMesh.load(
+                    self.models.find("blazeface").path, self.models.find("facemesh").path
+                )
+            return self._detector
+
+    @property
+    def mesh(self) -> FaceMesh:
+        """The landmark network that reads lips, loaded when first used."""
+        with self._networks:
+            if self._mesh is None:
+                self._mesh = FaceMesh(self.models.find("facemesh").path)
+            return self._mesh
+
+    def _choose(self, name: str, wanted: str, deterministic: bool) -> tuple[ModelFile, HostPlan]:
+        installed = self.models.precisions(name)
+        precision = "int8" if wanted == "auto" and "int8" in installed else wanted
+        precision = "f32" if deterministic or precision == "auto" else precision
+        return self.models.find(name, precision), HostPlan(precision=precision, streams=2)
+
+    @contextmanager
+    def _prepared(
+        self, avatar: Path | str, options: AnimateOptions, progress: Progress | None
+    ) -> Iterator[tuple[CachedAvatar, float, bool]]:
+        """Give the open avatar, the seconds spent on preparing it, and whether it was there."""
+        if isinstance(avatar, str):
+            with self.avatars.open(avatar) as opened:
+                yield opened, 0.0, True
+            return
+        with ExitStack() as stack:
+            store = self.avatars if options.use_cache else stack.enter_context(self._throwaway())
+            start = perf_counter()
+            summary = store.add(
+                avatar,
+                options=self._prepare_options(options),
+                detector=self.detector,
+                progress=progress,
+            )
+            detect_s = perf_counter() - start
+            opened = stack.enter_context(store.open(summary.avatar_id))
+            yield opened, detect_s, summary.was_cached
+
+    @contextmanager
+    def _throwaway(self) -> Iterator[AvatarStore]:
+        self.settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.settings.cache_dir, prefix="once-") as folder:
+            yield AvatarStore(Path(folder), budget_bytes=self.settings.cache_bytes)
+
+    def _prepare_options(self, options: AnimateOptions) -> PrepareOptions:
+        box = options.box
+        return PrepareOptions(
+            pads=Pads() if options.pads is None else Pads(*options.pads),
+            box=None if box is None else FaceBox(x1=box[2], y1=box[0], x2=box[3], y2=box[1]),
+            crop=options.crop,
+            rotate=options.rotate,
+            resize_factor=options.resize_factor,
+            static=options.static,
+            smooth=options.smooth,
+            on_missing_face=options.on_missing_face,
+            face_id=options.face_id,
+            max_pixels=self.settings.max_pixels,
+            max_duration_s=self.settings.max_video_s,
+        )
+
+
+def open_mouthpiece() -> Mouthpiece:
+    """Open the engine with the settings of the environment."""
+    return Mouthpiece(Settings())
+
+
+def _stream_options(options: AnimateOptions) -> StreamOptions:
+    preset = BLEND_PRESETS[options.preset]
+    given = {
+        "method": None if options.blend == "auto" else options.blend,
+        "mouth_region_size": options.mouth_region_size,
+        "blur_intensity": options.blur_intensity,
+        "sharpen_mouth": options.sharpen_mouth or None,
+        "sharpen_amount": options.sharpen_amount,
+    }
+    return StreamOptions(
+        fps=options.fps or DEFAULT_FPS,
+        loop=options.loop,
+        blend=replace(preset, **{key: value for key, value in given.items() if value is not None}),
+        silence_gating=options.silence_gating,
+        silence_threshold=options.silence_threshold,
+    )
+
+
+def _provenance(generator: Generator) -> dict[str, str]:
+    """Say in the file itself that it was generated, and by what."""
+    return {
+        "comment": f"Generated video: lips by mouthpiece ({generator.name}, {generator.licence})"
+    }
+
+
+def _missing_s(manifest: Manifest) -> tuple[tuple[float, float], ...]:
+    return tuple(
+        (round(first / manifest.fps, 3), round(end / manifest.fps, 3))
+        for first, end in manifest.missing
+    )
+
+
+def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
+    manifest, said = avatar.manifest, []
+    missing = sum(end - first for first, end in manifest.missing)
+    if missing:
+        said.append(
+            f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
+        )
+    if len(manifest.faces) > 1:
+        said.append(
+            f"{len(manifest.faces)} faces were found, face {manifest.face_id} speaks; choose "
+            "another one with --face-id"
+        )
+    if "research" in generator.licence.lower() or "non-commercial" in generator.licence.lower():
+        said.append(f"{generator.name} may be used for research only")
+    return tuple(said)
