@@ -17,6 +17,7 @@ from runtime.network import Network, describe, load_model
 from runtime.rows import keep_rows
 from runtime.splitting import split_generator
 from runtime.types import CROP_SIZE, FaceCrop, MelChunk, MouthCrop, ReferenceFrame
+from runtime.upsampling import unroll_upsampling
 
 #: Face-encoder features of one crop, largest first: uint8 or float16 ``(h, w, c)``.
 Features = tuple[NDArray[Any], ...]
@@ -80,7 +81,9 @@ class Generator:
         self._cache_dir = cache_dir
         self._split = split_generator(model)
         decoder = keep_rows(self._split.decoder, first_row)
-        self._decoder = Network(decoder, plan, cache_dir=cache_dir)
+        if plan.unrolls_upsampling:
+            decoder = unroll_upsampling(decoder)
+        self._decoder = Network(decoder, plan, batch=plan.batch, cache_dir=cache_dir)
         self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
         self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
 
@@ -97,7 +100,8 @@ class Generator:
         waiting: deque[list[ReferenceFrame]] = deque()
 
         def requests() -> Iterator[Sequence[NDArray[Any]]]:
-            repeated = _Repeated([shape[1] for shape in self._decoder.input_shapes[1:]])
+            rows = [shape[1] for shape in self._decoder.input_shapes[1:]]
+            repeated = _Repeated(rows, self.plan.batch)
             for batch in _batches(pairs, self.plan.batch):
                 references = [reference for reference, _ in batch]
                 waiting.append(references)
@@ -126,11 +130,13 @@ class Generator:
 
     def warm_up(self) -> None:
         """Run the decoder once on zeros, so that the first mouth is not slow."""
-        self._decoder.warm_up(self.plan.batch)
+        self._decoder.warm_up()
 
     @cached_property
     def _encoder(self) -> Network:
-        return Network(self._split.face_encoder, self.plan, cache_dir=self._cache_dir)
+        return Network(
+            self._split.face_encoder, self.plan, batch=self.plan.batch, cache_dir=self._cache_dir
+        )
 
     def _features_of(self, references: Sequence[ReferenceFrame]) -> list[Features]:
         return [
@@ -150,8 +156,9 @@ class Generator:
 class _Repeated:
     """Stack the rows of features that a decoder takes; a still picture's batch is made once."""
 
-    def __init__(self, rows: Sequence[int]) -> None:
+    def __init__(self, rows: Sequence[int], batch: int) -> None:
         self._rows = rows
+        self._batch = batch
         self._last: Features | None = None
         self._stacked: tuple[NDArray[Any], ...] = ()
 
@@ -159,12 +166,12 @@ class _Repeated:
         first = features[0]
         if any(other is not first for other in features):
             return tuple(np.stack(level) for level in zip(*map(self._kept, features), strict=True))
-        if first is not self._last or len(self._stacked[0]) < len(features):
+        if first is not self._last:
             self._last = first
             self._stacked = tuple(
-                np.repeat(level[None], len(features), 0) for level in self._kept(first)
+                np.repeat(level[None], self._batch, 0) for level in self._kept(first)
             )
-        return tuple(level[: len(features)] for level in self._stacked)
+        return self._stacked
 
     def _kept(self, features: Features) -> Features:
         return tuple(level[-rows:] for level, rows in zip(features, self._rows, strict=True))

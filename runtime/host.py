@@ -17,6 +17,7 @@ class HostPlan:
         streams: Requests that run at the same time.
         threads: Threads of all streams together.
         batch: Frames in one request.
+        unrolls_upsampling: Run transposed convolutions as plain ones.
         why: The reasons, as sentences for ``doctor``.
     """
 
@@ -24,7 +25,13 @@ class HostPlan:
     streams: int = 1
     threads: int = 2
     batch: int = 4
+    unrolls_upsampling: bool = False
     why: tuple[str, ...] = field(default=())
+
+    @property
+    def requests(self) -> int:
+        """Requests under way at once: one waits in line, unless frames are live."""
+        return self.streams if self.batch == 1 else self.streams + 1
 
     def compile_config(self) -> dict[str, str | int | bool]:
         """Give the plan as OpenVINO compile options."""

@@ -13,8 +13,6 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from runtime.errors import ModelMismatchError
-
 # Nodes whose output row i depends on row i of their inputs alone.
 _ROWWISE = {
     "Add", "Clamp", "Concat", "Convert", "Divide", "FakeQuantize", "Floor", "HSwish", "Maximum",
@@ -34,9 +32,6 @@ def keep_rows(decoder: ov.Model, first_row: int) -> ov.Model:
     Returns:
         A graph whose ``mouth`` is ``(N, 96 - first_row, 96, 3)`` and whose features lack their
         upper rows; the lengths of its inputs tell how many.
-
-    Raises:
-        ModelMismatchError: The graph has a constant that differs from row to row.
     """
     model = decoder.clone()
     if first_row:
@@ -69,8 +64,6 @@ class _Cutter:
     def _ask(self, node: ov.Node) -> None:
         """Tell the node's sources which rows it needs of them."""
         axis, need = self._axis[_name(node)], self._need[_name(node)]
-        if need:
-            self._refuse_row_constants(node)
         for port in node.inputs():
             source = port.get_source_output()
             if _name(source.get_node()) not in self._live or len(source.get_partial_shape()) != 4:
@@ -86,14 +79,14 @@ class _Cutter:
         if node.get_type_name() == "Parameter":
             self._start[name] = self._shorten(node)
             return
-        sources = {port: self._start.get(_name(_source(port))) for port in node.inputs()}
-        starts = {port: start for port, start in sources.items() if start is not None}
+        rows = {port: self._first_row(port, node) for port in node.inputs()}
+        starts = {port: row for port, row in rows.items() if row is not None}
         common = max(starts.values(), default=0)
         if node.get_type_name() in {"Concat", "Result"}:
             common = max(common, self._need[name])
         for port, start in starts.items():
             if start < common:
-                self._slice(port, common - start)
+                self._slice(port, node, common - start)
         self._start[name] = common * _row_stride(node)
 
     def _shorten(self, parameter: ov.Node) -> int:
@@ -105,23 +98,26 @@ class _Cutter:
         parameter.set_partial_shape(shape)
         return rows
 
-    def _slice(self, port: ov.Input, rows: int) -> None:
-        axis = self._axis[_name(_source(port))]
+    def _first_row(self, port: ov.Input, node: ov.Node) -> int | None:
+        """Say which row an input starts with; ``None`` when it has no rows."""
+        name = _name(_source(port))
+        if name in self._live:
+            return self._start.get(name)
+        axis, shape = self._port_axis(port, node), port.get_partial_shape()
+        is_rowwise = node.get_type_name() in _ROWWISE
+        return 0 if is_rowwise and axis >= 0 and shape[axis].get_length() > 1 else None
+
+    def _port_axis(self, port: ov.Input, node: ov.Node) -> int:
+        """Find the axis of rows; constants may have fewer axes than what they meet."""
+        return _source_axis(node, self._axis[_name(node)]) - 4 + len(port.get_partial_shape())
+
+    def _slice(self, port: ov.Input, node: ov.Node, rows: int) -> None:
+        axis = self._port_axis(port, node)
         bounds = (
             ops.constant(np.array([bound], np.int64))
             for bound in (rows, np.iinfo(np.int64).max, 1, axis)
         )
         port.replace_source_output(ops.slice(port.get_source_output(), *bounds).output(0))
-
-    def _refuse_row_constants(self, node: ov.Node) -> None:
-        if node.get_type_name() not in _ROWWISE:
-            return
-        for port in node.inputs():
-            shape = port.get_partial_shape()
-            axis = self._axis[_name(node)] - 4 + len(shape)
-            is_fixed = _name(_source(port)) not in self._live
-            if is_fixed and axis >= 0 and shape[axis].get_length() > 1:
-                raise ModelMismatchError(f"{_name(node)}: a constant differs from row to row")
 
 
 def _name(node: ov.Node) -> str:
