@@ -97,6 +97,12 @@ class CachedAvatar:
         """Whether the frames carry the features asked for."""
         return bool(self._levels)
 
+    @property
+    def missing_s(self) -> tuple[tuple[float, float], ...]:
+        """Times without the face, ``(start, end)`` in seconds, shown as they are."""
+        fps = self.manifest.fps
+        return tuple((first / fps, last / fps) for first, last in self.manifest.missing)
+
     def __len__(self) -> int:
         return self.manifest.frame_count
 

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from avatar_cache.bundle import Bundle
@@ -28,17 +28,56 @@ class AvatarSummary:
 
     Attributes:
         avatar_id: Its id.
+        path: Its file.
         manifest: Its facts.
         size_bytes: Size of its file.
         used_at: When it was last used, seconds since 1970.
-        was_cached: Whether ``add`` found it ready.
+        cached: Whether ``add`` found it ready.
     """
 
     avatar_id: str
+    path: Path
     manifest: Manifest
     size_bytes: int
     used_at: float
-    was_cached: bool = False
+    cached: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of its source, settings, detector and schema."""
+        return self.manifest.fingerprint
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.manifest.frame_count
+
+    @property
+    def faces(self) -> int:
+        """Number of frames that are animated."""
+        return self.frames - sum(last - first for first, last in self.manifest.missing)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds; 0 for an image."""
+        return 0.0 if self.manifest.kind == "image" else self.frames / self.manifest.fps
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.manifest.height
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.manifest.width
+
+    def as_json(self) -> dict[str, object]:
+        """Give everything known about it as plain values, without the list of members."""
+        facts = asdict(self.manifest)
+        del facts["members"]
+        own: dict[str, object] = {"avatar_id": self.avatar_id, "path": str(self.path)}
+        return {**own, "size_bytes": self.size_bytes, "used_at": self.used_at, **facts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +148,8 @@ class AvatarStore:
         job = Source(source, name, content)
         try:
             with self._files.lock(key):
-                was_cached = self._is_ready(key, name) or self._adopt(key, name)
-                if not was_cached:
+                cached = self._is_ready(key, name) or self._adopt(key, name)
+                if not cached:
                     self._prepare(key, job, options, detector, progress)
                 if encoder is not None:
                     self._attach(key, encoder, BUDGET_BYTES)
@@ -118,7 +157,7 @@ class AvatarStore:
             raise OutputError(
                 f"cannot write the avatar store {self.root}: {error.strerror or error}"
             ) from error
-        return self._summary(key, was_cached=was_cached)
+        return self._summary(key, cached=cached)
 
     def open(self, avatar_id: str, *, features: str | None = None) -> CachedAvatar:
         """Open an avatar for animating; close it after use.
@@ -233,13 +272,24 @@ class AvatarStore:
             ) from error
         return self._summary(key)
 
-    def check(self) -> tuple[AvatarCheck, ...]:
-        """Compare every byte of every avatar with its hash."""
-        return tuple(self._check(key) for key in self._files.stored_keys())
+    def check(self, avatar_id: str) -> None:
+        """Compare every byte of an avatar with its hash.
 
-    def _check(self, key: str) -> AvatarCheck:
+        Raises:
+            AvatarNotFoundError: There is none of this id.
+            AvatarCorruptError: It is damaged; the message names the member and how to repair it.
+        """
+        if avatar_id not in self:
+            raise _not_found(avatar_id, self.root)
+        _verify(self._files.path(avatar_id))
+
+    def check_all(self) -> tuple[AvatarCheck, ...]:
+        """Check every avatar, those that ``list`` leaves out as unreadable too."""
+        return tuple(self._checked(key) for key in self._files.stored_keys())
+
+    def _checked(self, key: str) -> AvatarCheck:
         try:
-            _verify(self._files.path(key))
+            self.check(key)
         except AvatarError as error:
             return AvatarCheck(key, str(error))
         return AvatarCheck(key)
@@ -280,14 +330,14 @@ class AvatarStore:
             if attach_features(self._files.path(key), draft, encoder, budget_bytes=budget_bytes):
                 self._files.publish(draft, key)
 
-    def _summary(self, key: str, *, was_cached: bool = False) -> AvatarSummary:
+    def _summary(self, key: str, *, cached: bool = False) -> AvatarSummary:
         path = self._files.path(key)
         if not path.is_file():
             raise _not_found(key, self.root)
         bundle = Bundle(path)
         bundle.close()
         status = path.stat()
-        return AvatarSummary(key, bundle.manifest, status.st_size, status.st_mtime, was_cached)
+        return AvatarSummary(key, path, bundle.manifest, status.st_size, status.st_mtime, cached)
 
 
 def _verify(path: Path) -> Manifest:

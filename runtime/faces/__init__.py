@@ -5,6 +5,7 @@ from runtime.faces.counters import DetectionCount, counters
 from runtime.faces.detector import FaceDetector
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.mesh_points import mesh_face_box, mouth_opening, roll_angle
+from runtime.faces.s3fd import S3FDDetector
 from runtime.faces.tracking import BlazeFaceMesh
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FaceDetector",
     "FaceMesh",
     "Roi",
+    "S3FDDetector",
     "counters",
     "mesh_face_box",
     "mouth_opening",

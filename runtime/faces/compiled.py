@@ -1,4 +1,4 @@
-"""A small face network, compiled for one thread and shared between threads."""
+"""A face network, compiled once and shared between threads."""
 
 import hashlib
 import queue
@@ -13,7 +13,6 @@ from runtime.network import load_model
 
 _CONFIG = {
     "PERFORMANCE_HINT": "LATENCY",
-    "INFERENCE_NUM_THREADS": 1,
     # Landmarks must not depend on the processor's generation.
     "INFERENCE_PRECISION_HINT": "f32",
 }
@@ -26,9 +25,17 @@ class FaceNetwork:
         digest: SHA-256 of the weights and the graph.
     """
 
-    def __init__(self, model: ov.Model, digest: str) -> None:
+    def __init__(self, model: ov.Model, digest: str, *, threads: int = 1) -> None:
+        """Compile.
+
+        Args:
+            model: The graph.
+            digest: Names it.
+            threads: Threads of one run; 0 for all.
+        """
         self.digest = digest
-        self._compiled = ov.Core().compile_model(model, "CPU", _CONFIG)
+        config = {**_CONFIG, "INFERENCE_NUM_THREADS": threads}
+        self._compiled = ov.Core().compile_model(model, "CPU", config)
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
 
     def __call__(self, pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
@@ -52,7 +59,7 @@ class FaceNetwork:
 
 
 def load_face_network(
-    path: Path, role: str, *, mean: float = 0.0, scale: float = 255.0
+    path: Path, role: str, *, mean: float = 0.0, scale: float = 255.0, threads: int = 1
 ) -> FaceNetwork:
     """Read a face network that takes uint8 BGR pictures, whatever its file takes.
 
@@ -61,6 +68,7 @@ def load_face_network(
         role: ``detector`` or ``landmarks``.
         mean: Level that becomes 0 for a file that takes float RGB.
         scale: Levels that become 1 for a file that takes float RGB.
+        threads: Threads of one run; 0 for all.
 
     Returns:
         The compiled network.
@@ -72,7 +80,7 @@ def load_face_network(
     model = load_model(path, role=role)
     if model.input(0).element_type != ov.Type.u8:
         model = _take_bgr_bytes(model, mean, scale)
-    return FaceNetwork(model, _digest(path))
+    return FaceNetwork(model, _digest(path), threads=threads)
 
 
 def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:

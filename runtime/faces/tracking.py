@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -34,14 +33,10 @@ MOST_FACES = 8
 class BlazeFaceMesh:
     """Finds and follows faces with landmarks; safe to share between threads."""
 
-    def __init__(self, blazeface: BlazeFace, facemesh: FaceMesh) -> None:
-        self.blazeface = blazeface
-        self.facemesh = facemesh
-
-    @classmethod
-    def load(cls, blazeface: Path, facemesh: Path) -> Self:
+    def __init__(self, blazeface: Path, facemesh: Path) -> None:
         """Read both networks from their IR files."""
-        return cls(BlazeFace(blazeface), FaceMesh(facemesh))
+        self.blazeface = BlazeFace(blazeface)
+        self.facemesh = FaceMesh(facemesh)
 
     @property
     def digest(self) -> str:
