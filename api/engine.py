@@ -145,14 +145,11 @@ class Engine(Protocol):
     def inspect(self, source: Path) -> Any:
         """Tell what is in a file."""
 
-    def generator(self, name: str | None = None, precision: str | None = None) -> Network:
+    def generator(self, name: str | None = None, precision: str = ...) -> Network:
         """Return a generator, loaded once; ModelError when it cannot be used."""
 
     def capabilities(self) -> Any:
         """Chosen precision and why."""
-
-    def ready(self) -> Any:
-        """Load what animating needs; ModelError when it cannot."""
 
     def close(self) -> None:
         """Let go of the networks."""

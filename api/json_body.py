@@ -135,11 +135,6 @@ class JsonBody:
             for key, value in body.items()
         }
 
-    def abandon(self) -> None:
-        """Close every file."""
-        for blob in self._blobs.values():
-            blob.abandon()
-
 
 def _not_base64() -> NoReturn:
     raise Problem("INPUT_UNREADABLE", "a long string of the body is not base64")

@@ -21,8 +21,6 @@ MAX_HEADER_BYTES = 16 << 10
 QUIET_PATHS = frozenset(
     {"/livez", "/readyz", "/health", "/v1/health", "/v1/health_check", "/metrics"}
 )
-    {"/livez", "/readyz", "/health", "/v1/health", "/v1/health_check", "/metrics"}
-)
 
 #: How much of a refused body is read and thrown away, so that simple clients see the answer
 #: instead of a broken pipe.

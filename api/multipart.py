@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from email.message import Message
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser
+from python_multipart.multipart import MultipartParser
 
 from api.problems import Problem
 from api.uploads import FileSink, Inbox, UploadedFile
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 T = TypeVar("T")
 
@@ -40,7 +43,7 @@ class MultipartBody:
         self._complete = False
         self._parser = _translated(lambda: MultipartParser(_boundary(content_type), self._calls()))
 
-    def _calls(self) -> MultipartCallbacks:
+    def _calls(self) -> "MultipartCallbacks":
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
@@ -68,11 +71,6 @@ class MultipartBody:
         """
         if not self._complete:
             raise Problem("INVALID_REQUEST", "the form ends before its last boundary", status=400)
-
-    def abandon(self) -> None:
-        """Close a file that was being written."""
-        if self._sink is not None:
-            self._sink.abandon()
 
     def _begin(self) -> None:
         self._parts += 1

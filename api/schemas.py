@@ -16,6 +16,8 @@ from api.problems import CATALOGUE
 AVATAR_ID = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
 DEFAULT_AVATAR = "default"
 DEFAULT_VOICE = "heart"
+#: Fields of a request that are not options of the engine.
+NOT_OPTIONS = frozenset({"avatar_id", "returns", "device", "text", "voice"})
 
 
 def _no_blank(value: object) -> object:
@@ -99,7 +101,7 @@ class AnimationFields(_Fields):
             default_fps: Frame rate of still avatars when the request names none.
             **changes: Options that the service decides, such as those of ``INFERENCE_MODE``.
         """
-        chosen = self.model_dump(exclude={"avatar_id", "returns", "device"}, exclude_unset=True)
+        chosen = self.model_dump(exclude=set(NOT_OPTIONS), exclude_unset=True)
         return AnimateOptions(**{**changes, **chosen, "fps": self.fps or default_fps})
 
 

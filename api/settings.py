@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from runtime.models import model_dirs
+
 PREFIX = "MOUTHPIECE_"
 
 
@@ -294,6 +296,11 @@ class Settings(BaseSettings):
         """Every port to listen on, the main one first, none twice."""
         wanted = (self.port, *self.extra_ports, self.wav2lip_port, self.animation_port)
         return tuple(dict.fromkeys(port for port in wanted if port is not None))
+
+    @property
+    def model_dirs(self) -> tuple[Path, ...]:
+        """Folders searched for networks, in order."""
+        return model_dirs(self.models_dir)
 
     @property
     def avatars_dir(self) -> Path:

@@ -1,9 +1,9 @@
 """Read a request's body, whichever of the two ways it comes, into fields and files."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -123,52 +123,40 @@ class BodyReader:
     async def _pump(self, request: Request, body: "PushBody") -> None:
         block = bytearray()
         size = 0
-        try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > self.max_bytes:
-                    raise self._too_large()
-                block += chunk
-                if len(block) >= _BLOCK:
-                    full, block = bytes(block), bytearray()
-                    await self.offload(lambda full=full: body.push(full))  # type: ignore[misc]
-            rest = bytes(block)
-            await self.offload(lambda: body.push(rest))
-        except BaseException:
-            body.abandon()
-            raise
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self.max_bytes:
+                raise self._too_large()
+            block += chunk
+            if len(block) >= _BLOCK:
+                await self.offload(partial(body.push, bytes(block)))
+                block.clear()
+        await self.offload(partial(body.push, bytes(block)))
 
     def _unpack(self, found: dict[str, Any], inbox: Inbox, blobs: frozenset[str]) -> Submission:
         sent = Submission(is_json=True)
-        with contextlib.ExitStack() as leftovers:
-            for key, value in found.items():
-                if isinstance(value, Base64Sink):
-                    leftovers.callback(value.abandon)
-                if key not in blobs:
-                    sent.fields[key] = None if isinstance(value, Base64Sink) else value
-                elif isinstance(value, Base64Sink):
-                    sent.files[key] = value.close()
-                elif value is not None:
-                    sent.files[key] = self._from_text(key, value, inbox)
+        for key, value in found.items():
+            if key not in blobs:
+                sent.fields[key] = None if isinstance(value, Base64Sink) else value
+            elif isinstance(value, Base64Sink):
+                sent.files[key] = value.close()
+            elif value is not None:
+                sent.files[key] = self._from_text(key, value, inbox)
         return sent
 
     def _from_text(self, key: str, value: object, inbox: Inbox) -> UploadedFile:
         if not isinstance(value, str):
             raise Problem("INVALID_REQUEST", f"{key}: base64 text expected")
         sink = inbox.new_file(key)
-        try:
-            if value.startswith(("http://", "https://")):
-                if self.fetcher is None:
-                    detail = f"{key}: URLs are not fetched here (MOUTHPIECE_ALLOW_URLS)"
-                    raise Problem("INVALID_REQUEST", detail)
-                self.fetcher.fetch(value, sink.write)
-                return sink.close()
-            text = Base64Sink(sink, key)
-            text.write(value.encode("utf-8", "replace"))
-            return text.close()
-        except BaseException:
-            sink.abandon()
-            raise
+        if value.startswith(("http://", "https://")):
+            if self.fetcher is None:
+                detail = f"{key}: URLs are not fetched here (MOUTHPIECE_ALLOW_URLS)"
+                raise Problem("INVALID_REQUEST", detail)
+            self.fetcher.fetch(value, sink.write)
+            return sink.close()
+        text = Base64Sink(sink, key)
+        text.write(value.encode("utf-8", "replace"))
+        return text.close()
 
 
 class PushBody(Protocol):
@@ -176,6 +164,3 @@ class PushBody(Protocol):
 
     def push(self, chunk: bytes) -> None:
         """Take the next bytes."""
-
-    def abandon(self) -> None:
-        """Close what is open."""

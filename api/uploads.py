@@ -71,19 +71,22 @@ class Inbox:
         self._budget = budget
         self._taken = 0
         self.in_use = SharedHold(self._folder, on_release=self._give_back)
-        self._count = 0
+        self._sinks: list[FileSink] = []
 
     def new_file(self, field: str) -> "FileSink":
         """Open the next file; ``field`` names it in messages only."""
-        self._count += 1
-        path = self._folder.path / f"{self._count:03}"
-        return FileSink(path, field, limit=self._max_file_bytes, take=self._take)
+        path = self._folder.path / f"{len(self._sinks):03}"
+        sink = FileSink(path, field, limit=self._max_file_bytes, take=self._take)
+        self._sinks.append(sink)
+        return sink
 
     def _take(self, size: int) -> None:
         self._budget.take(size)
         self._taken += size
 
     def _give_back(self) -> None:
+        for sink in self._sinks:
+            sink.abandon()
         self._budget.give_back(self._taken)
 
 
@@ -121,7 +124,7 @@ class FileSink:
         return UploadedFile(self._path, self._size, self._sha256.hexdigest())
 
     def abandon(self) -> None:
-        """Close the file without using it; its folder removes it."""
+        """Close the file, used or not; closing twice does no harm."""
         self._file.close()
 
 
@@ -190,10 +193,6 @@ class Base64Sink:
         if finished.size == 0:
             raise self._unreadable("it is empty")
         return finished
-
-    def abandon(self) -> None:
-        """Close the file without using it."""
-        self._sink.abandon()
 
     def _unreadable(self, why: str) -> Problem:
         return Problem("INPUT_UNREADABLE", f"{self._field} is not base64: {why}")
