@@ -109,14 +109,22 @@ class BundleWriter:
 class Bundle:
     """An open avatar file; any thread may read any member."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, remedy: str | None = None) -> None:
         """Open a file and check its table of contents, not yet the members' bytes.
+
+        Args:
+            path: The file; its stem is the avatar's id.
+            remedy: What to do when it is damaged, for the message.
 
         Raises:
             AvatarNotFoundError: There is no such file.
             AvatarCorruptError: It is no intact avatar file.
         """
         self.path = path
+        self._remedy = remedy or (
+            f"run `mouthpiece avatar remove {path.stem}` and `mouthpiece avatar add` with its "
+            f"source again"
+        )
         self._verified: set[str] = set()
         try:
             self._file = path.open("rb")
@@ -124,7 +132,7 @@ class Bundle:
             raise AvatarNotFoundError(f"no avatar file at {path}: {error.strerror}") from error
         try:
             self._entries = self._read_contents()
-            self.manifest = Manifest.from_json(self._pread(MANIFEST))
+            self.manifest = self._read_manifest()
             self._check_members()
         except BaseException:
             self._file.close()
@@ -196,9 +204,8 @@ class Bundle:
     def corrupt(self, name: str) -> AvatarCorruptError:
         """Give the error that names a damaged member and how to repair it."""
         return AvatarCorruptError(
-            f"avatar {self.path.stem!r} is damaged: member {name} of {self.path} does not match "
-            f"its hash; run `mouthpiece avatar remove {self.path.stem}` and `mouthpiece avatar "
-            f"add` with its source again"
+            f"avatar {self.path.stem!r} is damaged: member {name} of {self.path.name} does not "
+            f"match its hash; {self._remedy}"
         )
 
     def _member(self, name: str) -> Member:
@@ -212,23 +219,35 @@ class Bundle:
             with zipfile.ZipFile(self.path) as archive:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise AvatarCorruptError(f"{self.path} is no avatar file: {error}") from error
-        for info in infos:
-            _check_entry(info, self.path)
+            raise self._unusable(f"no avatar file ({error})") from error
+        end = os.fstat(self._file.fileno()).st_size
+        problems = [problem for info in infos if (problem := _problem(info, end))]
         entries = {info.filename: info for info in infos}
         if len(entries) != len(infos):
-            raise AvatarCorruptError(f"{self.path} has two members of one name")
+            problems.append("two members of one name")
         if MANIFEST not in entries or entries[MANIFEST].file_size > MAX_BYTES:
-            raise AvatarCorruptError(f"{self.path} has no {MANIFEST} of at most {MAX_BYTES} bytes")
+            problems.append(f"no {MANIFEST} of at most {MAX_BYTES} bytes")
+        if problems:
+            raise self._unusable(problems[0])
         return entries
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            return Manifest.from_json(self._pread(MANIFEST))
+        except AvatarCorruptError as error:
+            raise self._unusable(str(error)) from error
+
+    def _unusable(self, problem: str) -> AvatarCorruptError:
+        return AvatarCorruptError(f"{self.path.name} is damaged: {problem}; {self._remedy}")
 
     def _check_members(self) -> None:
         """Compare the table of contents with the manifest."""
         sizes = {name: entry.file_size for name, entry in self._entries.items() if name != MANIFEST}
         promised = {name: member.size_bytes for name, member in self.manifest.members.items()}
-        if sizes != promised:
-            wrong = sorted(set(sizes.items()) ^ set(promised.items()))[0][0]
-            raise self.corrupt(wrong)
+        wrong = {name for name, _ in sizes.items() ^ promised.items()}
+        wrong |= sizes.keys() ^ _needed_names(self.manifest)
+        if wrong:
+            raise self.corrupt(min(wrong))
 
     def _pread(self, name: str) -> bytes:
         return b"".join(self.blocks(name))
@@ -251,18 +270,32 @@ class Bundle:
         return start, start + entry.file_size
 
 
-def _check_entry(info: zipfile.ZipInfo, path: Path) -> None:
+def _needed_names(manifest: Manifest) -> set[str]:
+    """Give every member but the manifest that an avatar must have; there are no others."""
+    names = {"faces.npy", "landmarks.npy", "thumbnail.jpg"}
+    is_still = "image.png" in manifest.members
+    segments = range(0 if is_still else manifest.segment_count)
+    names |= {"image.png"} if is_still else {segment_name(index) for index in segments}
+    if manifest.has_alpha:
+        names |= {"alpha.png"} if is_still else {alpha_name(index) for index in segments}
+    for digest, levels in manifest.features.items():
+        names |= {feature_name(digest, level) for level in range(levels)}
+    return names
+
+
+def _problem(info: zipfile.ZipInfo, file_bytes: int) -> str:
+    """Say why a member cannot be trusted; empty when it can."""
     mode = info.external_attr >> 16
     problems = {
         "an unexpected name": not MEMBER_PATTERN.fullmatch(info.filename),
         "compression": info.compress_type != zipfile.ZIP_STORED,
         "a wrong size": info.file_size != info.compress_size,
+        "a wrong place": not 0 <= info.header_offset < file_bytes,
         "encryption": bool(info.flag_bits & 0x1),
         "a link or device": stat.S_IFMT(mode) not in {0, stat.S_IFREG},
     }
-    for problem, is_met in problems.items():
-        if is_met:
-            raise AvatarCorruptError(f"{path}: member {info.filename[:80]!r} has {problem}")
+    found = [problem for problem, is_met in problems.items() if is_met]
+    return f"member {info.filename[:80]!r} has {found[0]}" if found else ""
 
 
 def _npy_header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:

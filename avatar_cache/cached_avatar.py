@@ -35,26 +35,28 @@ class CachedAvatar:
     ``SEGMENTS_KEPT`` segments whatever the avatar's length.
     """
 
-    def __init__(self, path: Path, *, features: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, features: str | None = None, remedy: str | None = None
+    ) -> None:
         """Open an avatar file.
 
         Args:
             path: The file; its stem is the avatar's id.
             features: Digest of the generator whose stored features the frames carry, if they are
                 there; ``None`` for none.
+            remedy: What to do when the file is damaged, for messages.
 
         Raises:
             AvatarNotFoundError: There is no such file.
             AvatarCorruptError: It is damaged.
         """
-        self._bundle = Bundle(path)
-        self._path_table = self._bundle.array("faces.npy", "float32", (len(self),))
-        self._landmarks = self._bundle.array("landmarks.npy", "float32", (len(self), POINT_COUNT))
-        if self._path_table.shape[1:] != (len(PATH_COLUMNS),):
-            raise self._bundle.corrupt("faces.npy")
-        if self._landmarks.shape[2:] != (2,):
-            raise self._bundle.corrupt("landmarks.npy")
-        self._levels = self._feature_levels(features)
+        self._bundle = Bundle(path, remedy=remedy)
+        try:
+            self._path_table, self._landmarks = self._read_path()
+            self._levels = self._feature_levels(features)
+        except BaseException:
+            self._bundle.close()
+            raise
         self._segments: OrderedDict[int, Future[list[ReferenceFrame]]] = OrderedDict()
         self._lock = threading.Lock()
         self._decoder = ThreadPoolExecutor(1, "mouthpiece-avatar")
@@ -199,6 +201,11 @@ class CachedAvatar:
             has_face=bool(row[5]),
             alpha=alpha,
         )
+
+    def _read_path(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        table = self._bundle.array("faces.npy", "float32", (len(self), len(PATH_COLUMNS)))
+        mesh = self._bundle.array("landmarks.npy", "float32", (len(self), POINT_COUNT, 2))
+        return table, mesh
 
     def _feature_levels(self, digest: str | None) -> tuple[NDArray[Any], ...]:
         if digest is None or digest not in self.manifest.features:

@@ -12,7 +12,7 @@ from avatar_cache.file_store import FileStore, check_key
 from avatar_cache.manifest import Manifest
 from avatar_cache.options import ID_LENGTH, PrepareOptions, fingerprint
 from avatar_cache.prepare import Progress, Source, prepare_avatar
-from runtime.errors import AvatarCorruptError, AvatarError, AvatarNotFoundError, OutputError
+from runtime.errors import AvatarError, AvatarNotFoundError, OutputError
 from runtime.faces import FaceDetector
 
 logger = logging.getLogger(__name__)
@@ -154,9 +154,7 @@ class AvatarStore:
                 if encoder is not None:
                     self._attach(key, encoder, BUDGET_BYTES)
         except OSError as error:
-            raise OutputError(
-                f"cannot write the avatar store {self.root}: {error.strerror or error}"
-            ) from error
+            raise self._unwritable(error) from error
         return self._summary(key, cached=cached)
 
     def open(self, avatar_id: str, *, features: str | None = None) -> CachedAvatar:
@@ -256,20 +254,15 @@ class AvatarStore:
         """
         try:
             with self._files.draft() as folder:
-                draft = folder / source.name
-                try:
-                    shutil.copyfile(source, draft)
-                except FileNotFoundError as error:
-                    raise AvatarNotFoundError(f"no avatar file at {source}") from error
+                draft = folder / f"{source.stem}{SUFFIX}"
+                _fetch(source, draft)
                 # The copy is checked, so that nothing can change between check and use.
-                manifest = _verify(draft)
+                manifest = _verify(draft, remedy="export or copy it again")
                 key = check_key(avatar_id or manifest.fingerprint[:ID_LENGTH])
                 with self._files.lock(key):
                     self._files.publish(draft, key)
         except OSError as error:
-            raise OutputError(
-                f"cannot write the avatar store {self.root}: {error.strerror or error}"
-            ) from error
+            raise self._unwritable(error) from error
         return self._summary(key)
 
     def check(self, avatar_id: str) -> None:
@@ -293,6 +286,9 @@ class AvatarStore:
         except AvatarError as error:
             return AvatarCheck(key, str(error))
         return AvatarCheck(key)
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write the avatar store {self.root}: {error.strerror or error}")
 
     def _is_ready(self, key: str, name: str) -> bool:
         """Tell whether this very content lies under ``key``."""
@@ -340,17 +336,24 @@ class AvatarStore:
         return AvatarSummary(key, path, bundle.manifest, status.st_size, status.st_mtime, cached)
 
 
-def _verify(path: Path) -> Manifest:
-    """Check every byte of an avatar file and that a reader accepts it."""
-    bundle = Bundle(path)
+def _fetch(source: Path, draft: Path) -> None:
+    try:
+        with source.open("rb") as file, draft.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise AvatarNotFoundError(f"no avatar file at {source}: {error.strerror}") from error
+
+
+def _verify(path: Path, *, remedy: str | None = None) -> Manifest:
+    """Check every byte of an avatar file and that a reader can use it."""
+    bundle = Bundle(path, remedy=remedy)
     try:
         for name in bundle.manifest.members:
             bundle.verify(name)
-    except OSError as error:
-        raise AvatarCorruptError(f"cannot read {path}: {error.strerror or error}") from error
     finally:
         bundle.close()
-    CachedAvatar(path).close()
+    with CachedAvatar(path, remedy=remedy) as avatar:
+        avatar.frame(0)
     return bundle.manifest
 
 

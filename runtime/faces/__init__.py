@@ -2,7 +2,7 @@
 
 from runtime.faces.blazeface import BlazeFace
 from runtime.faces.counters import DetectionCount, counters
-from runtime.faces.detector import FaceDetector
+from runtime.faces.detector import FaceDetector, MeshReader
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.mesh_points import mesh_face_box, mouth_opening, roll_angle
 from runtime.faces.s3fd import S3FDDetector
@@ -14,6 +14,7 @@ __all__ = [
     "DetectionCount",
     "FaceDetector",
     "FaceMesh",
+    "MeshReader",
     "Roi",
     "S3FDDetector",
     "counters",

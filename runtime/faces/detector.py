@@ -4,8 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from runtime.boxes import Pads
-from runtime.faces.facemesh import FaceMesh
-from runtime.types import Detection, Frame
+from runtime.faces.facemesh import Roi
+from runtime.types import Detection, FaceBox, Frame, Landmarks
+
+
+class MeshReader(Protocol):
+    """Reads the 468 landmarks of one face; instances are shared between threads."""
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever other landmarks may come out."""
+
+    def landmarks(self, image: Frame, roi: Roi | FaceBox) -> tuple[float, Landmarks]:
+        """Read landmarks once, see ``FaceMesh``."""
+
+    def settle(self, image: Frame, roi: Roi, *, passes: int = 3) -> tuple[float, Landmarks]:
+        """Read landmarks until the place has settled, see ``FaceMesh``."""
 
 
 class FaceDetector(Protocol):
@@ -16,7 +30,7 @@ class FaceDetector(Protocol):
         """Changes whenever other boxes may come out: networks, version of the arithmetic."""
 
     @property
-    def facemesh(self) -> FaceMesh:
+    def facemesh(self) -> MeshReader:
         """Reads the landmarks of a face whose box is known."""
 
     @property
