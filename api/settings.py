@@ -161,6 +161,10 @@ class Settings(BaseSettings):
         description="Image or video of the avatar named default; the service is ready after it",
         json_schema_extra=_unit("file"),
     )
+    sample_avatar: bool = Field(
+        default=True,
+        description="Without face: cache the sample portrait as default when there is no default",
+    )
     preload_dir: Path | None = Field(
         default=None,
         validation_alias=_also("PRELOAD_DIR", "AVATAR_PRELOAD_DIR"),

@@ -62,7 +62,7 @@ def cache_default(engine: Engine, settings: Settings) -> None:
     try:
         engine.avatars.show(DEFAULT_AVATAR)
     except AvatarNotFoundError:
-        sample = sample_avatar(settings)
+        sample = sample_avatar(settings) if settings.sample_avatar else None
         if sample is not None:
             engine.add_avatar(sample, avatar_id=DEFAULT_AVATAR)
 

@@ -24,7 +24,7 @@ def settings(tmp_path):
     """Returns settings whose folders are the test's own."""
 
     def make(**changes):
-        return Settings(data_dir=tmp_path / "data", **changes)
+        return Settings(data_dir=tmp_path / "data", sample_avatar=False, **changes)
 
     return make
 
@@ -89,7 +89,7 @@ def service(running):
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     """A client of one service for a whole module, for tests that leave nothing behind."""
-    shared = Running(Settings(data_dir=tmp_path_factory.mktemp("shared")))
+    shared = Running(Settings(data_dir=tmp_path_factory.mktemp("shared"), sample_avatar=False))
     yield shared.client
     shared.stop()
 
