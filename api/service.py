@@ -11,21 +11,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 
-from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport
+from api.capabilities import Capabilities, describe_capabilities
+from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport, Precision
 from api.settings import Settings
 from api.speech import DEFAULT_VOICE, synthesize
 from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, Manifest, PrepareOptions
+from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator, StreamOptions
 from runtime.blending import PRESETS as BLEND_PRESETS
 from runtime.boxes import Pads
 from runtime.faces import BlazeFaceMesh, FaceMesh
 from runtime.film import write_film
 from runtime.generator import Generator
-from runtime.host import HostPlan
+from runtime.host import HostPlan, plan_by_rules, probe_host
 from runtime.media import MediaSource
 from runtime.models import ModelFile, ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
@@ -119,7 +121,11 @@ class Mouthpiece:
         generator = self.generator(
             options.model, options.precision, deterministic=options.deterministic
         )
-        with self._prepared(avatar, options, progress) as (opened, detect_s, was_cached):
+        with self._prepared(avatar, options, generator, progress) as (
+            opened,
+            detect_s,
+            was_cached,
+        ):
             animator = Animator(generator, mesh=self.mesh)
             animator.timer.add("detect", detect_s)
             film = write_film(
@@ -202,6 +208,7 @@ class Mouthpiece:
             avatar_id=avatar_id,
             options=options or PrepareOptions(max_pixels=self.settings.max_pixels),
             detector=self.detector,
+            encoder=self.generator(),
             progress=progress,
         )
 
@@ -212,7 +219,7 @@ class Mouthpiece:
     def generator(
         self,
         name: str | None = None,
-        precision: str = "auto",
+        precision: Precision = "auto",
         *,
         deterministic: bool = False,
     ) -> Generator:
@@ -237,12 +244,16 @@ class Mouthpiece:
                 )
             return self._generators[key]
 
+    def capabilities(self) -> Capabilities:
+        """Tell what this installation can do and why it computes as it does."""
+        return describe_capabilities(self.generator(), self.models)
+
     @property
     def detector(self) -> BlazeFaceMesh:
         """The face detector, loaded when first used."""
         with self._networks:
             if self._detector is None:
-                self._detector = BlazeFaceMesh.load(
+                self._detector = BlazeFaceMesh(
                     self.models.find("blazeface").path, self.models.find("facemesh").path
                 )
             return self._detector
@@ -255,19 +266,29 @@ class Mouthpiece:
                 self._mesh = FaceMesh(self.models.find("facemesh").path)
             return self._mesh
 
-    def _choose(self, name: str, wanted: str, deterministic: bool) -> tuple[ModelFile, HostPlan]:
-        installed = self.models.precisions(name)
-        precision = "int8" if wanted == "auto" and "int8" in installed else wanted
-        precision = "f32" if deterministic or precision == "auto" else precision
-        return self.models.find(name, precision), HostPlan(precision=precision, streams=2)
+    def _choose(
+        self, name: str, wanted: Precision, deterministic: bool
+    ) -> tuple[ModelFile, HostPlan]:
+        plan = plan_by_rules(
+            probe_host(),
+            ("int8", "bf16", "f32") if "int8" in self.models.precisions(name) else ("bf16", "f32"),
+            wanted=wanted,
+            is_deterministic=deterministic,
+            threads=self.settings.threads or None,
+        )
+        return self.models.find(name, plan.precision), plan
 
     @contextmanager
     def _prepared(
-        self, avatar: Path | str, options: AnimateOptions, progress: Progress | None
+        self,
+        avatar: Path | str,
+        options: AnimateOptions,
+        generator: Generator,
+        progress: Progress | None,
     ) -> Iterator[tuple[CachedAvatar, float, bool]]:
         """Give the open avatar, the seconds spent on preparing it, and whether it was there."""
         if isinstance(avatar, str):
-            with self.avatars.open(avatar) as opened:
+            with self.avatars.open(avatar, features=generator.digest) as opened:
                 yield opened, 0.0, True
             return
         with ExitStack() as stack:
@@ -277,11 +298,12 @@ class Mouthpiece:
                 avatar,
                 options=self._prepare_options(options),
                 detector=self.detector,
+                encoder=generator,
                 progress=progress,
             )
             detect_s = perf_counter() - start
-            opened = stack.enter_context(store.open(summary.avatar_id))
-            yield opened, detect_s, summary.was_cached
+            opened = stack.enter_context(store.open(summary.avatar_id, features=generator.digest))
+            yield opened, detect_s, summary.cached
 
     @contextmanager
     def _throwaway(self) -> Iterator[AvatarStore]:
@@ -313,7 +335,7 @@ def open_mouthpiece() -> Mouthpiece:
 
 def _stream_options(options: AnimateOptions) -> StreamOptions:
     preset = BLEND_PRESETS[options.preset]
-    given = {
+    given: dict[str, Any] = {
         "method": None if options.blend == "auto" else options.blend,
         "mouth_region_size": options.mouth_region_size,
         "blur_intensity": options.blur_intensity,

@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from runtime.blending import BlendOptions, make_blender
 from runtime.chunks import MelChunker, frame_count
@@ -162,10 +163,12 @@ class Animator:
 
         for mouth in self.timer.timed("infer", self._generator.generate(pairs())):
             step = waiting.popleft()
-            if step.weight < 1.0:
-                rest = self._generator.rest(step.reference)
-                mouth = cv2.addWeighted(mouth, step.weight, rest, 1.0 - step.weight, 0.0)
-            yield step, mouth
+            yield step, mouth if step.weight == 1.0 else self._faded(mouth, step)
+
+    def _faded(self, mouth: MouthCrop, step: _Step) -> MouthCrop:
+        rest = self._generator.rest(step.reference)
+        mixed = cv2.addWeighted(mouth, step.weight, rest, 1.0 - step.weight, 0.0)
+        return np.asarray(mixed, np.uint8)
 
 
 def _is_idle(step: _Step) -> bool:

@@ -14,6 +14,9 @@ def serve(
     ] = None,
 ) -> None:
     """Serve animations over HTTP until SIGTERM, then finish what was accepted."""
-    from api.app import run
+    from api import app
+    from api.settings import Settings
 
-    run(host=host, port=port)
+    settings = Settings()
+    given = {"host": host or settings.host, "port": settings.port if port is None else port}
+    app.serve(settings.model_copy(update=given))

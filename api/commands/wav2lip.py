@@ -65,8 +65,8 @@ def as_options(flags: argparse.Namespace, model: str) -> AnimateOptions:
         model=model,
         fps=flags.fps,
         pads=tuple(flags.pads),
-        box=None if box == (-1, -1, -1, -1) else box,  # type: ignore[arg-type]  # nargs=4
-        crop=None if crop == (0, -1, 0, -1) else crop,  # type: ignore[arg-type]  # nargs=4
+        box=None if box == (-1, -1, -1, -1) else box,
+        crop=None if crop == (0, -1, 0, -1) else crop,
         rotate=flags.rotate,
         resize_factor=flags.resize_factor,
         static=flags.static,
