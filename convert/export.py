@@ -97,15 +97,17 @@ def export_generator(network: nn.Module, metadata: GeneratorMetadata) -> ov.Mode
 
 def _face_input(face: Node) -> Node:
     """Blank, join and scale: uint8 NHWC to float NCHW with six channels in [0, 1]."""
-    whole = ops.divide(ops.convert(face, np.float32), np.float32(255.0))
+    whole = ops.divide(ops.convert(face, np.float32), np.float32(255.0), name="input_scale")
     whole = ops.transpose(whole, np.array([0, 3, 1, 2], np.int64))
     kept = np.ones((1, 1, CROP_SIZE, 1), np.float32)
     kept[:, :, FIRST_BLANK_ROW:] = 0.0
-    return ops.concat([ops.multiply(whole, kept), whole], axis=1, name="face_joined")
+    blanked = ops.multiply(whole, kept, name="input_blank")
+    return ops.concat([blanked, whole], axis=1, name="input_joined")
 
 
 def _mouth_output(x: Node) -> Node:
     """Scale, round to nearest, clip and lay out: float NCHW in [0, 1] to uint8 NHWC."""
-    x = ops.round(ops.multiply(x, np.float32(255.0)), "half_to_even")
+    x = ops.multiply(x, np.float32(255.0), name="output_scale")
+    x = ops.round(x, "half_to_even")
     x = ops.transpose(ops.clamp(x, 0.0, 255.0), np.array([0, 2, 3, 1], np.int64))
     return named(ops.convert(x, np.uint8), "mouth")

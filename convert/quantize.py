@@ -1,0 +1,154 @@
+"""INT8: calibration with NNCF, and a search for the layers that must stay in floating point.
+
+NNCF's own accuracy control quantizes the network anew for each layer it tries. Here a layer is put
+back by removing its quantizers from the finished graph, which takes milliseconds, so that all
+layers can be tried on the measure that counts: the mouth against full precision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import openvino as ov
+from openvino import Node
+
+from convert.calibration import Pairs
+from convert.fidelity import mouth_psnr
+from convert.inference import run_generator
+
+#: Layers around the network proper, whose arithmetic is exact only in floating point.
+_PICTURE_LAYERS = ("input_scale", "input_blank", "output_scale")
+_CONVOLUTIONS = ("Convolution", "ConvolutionBackpropData")
+#: Pairs that the search measures on: enough to rank layers, few enough to try them all.
+_SEARCH_PAIRS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """When the search for sensitive layers is content.
+
+    Attributes:
+        median_db: Mouth PSNR wanted on the median pair.
+        worst_db: Mouth PSNR wanted on the worst pair.
+        max_layers: Layers kept in floating point at most: each one costs speed.
+    """
+
+    median_db: float = 38.0
+    worst_db: float = 32.0
+    max_layers: int = 12
+
+
+def quantize_plainly(model: ov.Model, pairs: Pairs) -> ov.Model:
+    """Quantize every layer of a generator to INT8.
+
+    Args:
+        model: A generator in full precision; left as it is.
+        pairs: Representative inputs, at least a hundred.
+
+    Returns:
+        A new graph.
+    """
+    import nncf
+
+    nncf.set_log_level(40)
+    items = [(pairs.faces[i : i + 1], pairs.mels[i : i + 1]) for i in range(len(pairs.faces))]
+    present = {node.get_friendly_name() for node in model.get_ops()}
+    return nncf.quantize(
+        model.clone(),
+        nncf.Dataset(items, list),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(items),
+        fast_bias_correction=True,
+        ignored_scope=nncf.IgnoredScope(names=[n for n in _PICTURE_LAYERS if n in present]),
+    )
+
+
+def keep_sensitive_layers(
+    model: ov.Model, quantized: ov.Model, pairs: Pairs, options: SearchOptions
+) -> tuple[ov.Model, list[str]]:
+    """Put layers back to floating point, most harmful first, until the mouth is good enough.
+
+    Args:
+        model: The generator in full precision.
+        quantized: ``quantize_plainly`` of it.
+        pairs: Inputs to measure on; not those of the calibration.
+        options: What is good enough, and at which price.
+
+    Returns:
+        The mixed graph and the names of its floating-point layers, in the order they were chosen.
+    """
+    pairs = _thinned(pairs)
+    truth = run_generator(model, pairs)
+
+    def measure(names: Sequence[str]) -> np.ndarray:
+        candidate = restore_layers(quantized, model, names)
+        return mouth_psnr(truth, run_generator(candidate, pairs))
+
+    def is_good(scores: np.ndarray) -> bool:
+        return bool(np.median(scores) >= options.median_db and scores.min() >= options.worst_db)
+
+    kept: list[str] = []
+    if not is_good(measure(kept)):
+        layers = quantized_layers(quantized)
+        gains = {name: _merit(measure([name])) for name in layers}
+        for name in sorted(layers, key=lambda name: -gains[name])[: options.max_layers]:
+            kept.append(name)
+            if is_good(measure(kept)):
+                break
+    return restore_layers(quantized, model, kept), kept
+
+
+def quantized_layers(model: ov.Model) -> list[str]:
+    """Give the names of the convolutions that compute in INT8, in the graph's order."""
+    return [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in _CONVOLUTIONS and _is_quantizer(node.input_value(0).get_node())
+    ]
+
+
+def restore_layers(quantized: ov.Model, model: ov.Model, names: Sequence[str]) -> ov.Model:
+    """Put layers of a quantized graph back to floating point.
+
+    Args:
+        quantized: The quantized graph; left as it is.
+        model: The graph in full precision, with the same names.
+        names: Convolutions to put back.
+
+    Returns:
+        A new graph.
+    """
+    restored = quantized.clone()
+    originals = {node.get_friendly_name(): node for node in model.get_ops()}
+    for node in restored.get_ops():
+        if node.get_friendly_name() not in names:
+            continue
+        source = node.input_value(0).get_node()
+        if _is_quantizer(source):
+            node.input(0).replace_source_output(source.input_value(0))
+        node.input(1).replace_source_output(_weights(originals[node.get_friendly_name()]).output(0))
+    restored.validate_nodes_and_infer_types()
+    return restored
+
+
+def _weights(layer: Node) -> Node:
+    """Give a layer's weights as a constant of their own."""
+    constant = layer.input_value(1).get_node()
+    while constant.get_type_name() != "Constant":
+        # Weights read from a file in half precision are widened by a conversion.
+        constant = constant.input_value(0).get_node()
+    return ov.op.Constant(np.array(constant.data, np.float32))
+
+
+def _is_quantizer(node: Node) -> bool:
+    return bool(node.get_type_name() == "FakeQuantize")
+
+
+def _merit(scores: np.ndarray) -> float:
+    # The worst pair counts as much as the typical one.
+    return float(np.median(scores) + scores.min())
+
+
+def _thinned(pairs: Pairs) -> Pairs:
+    step = max(1, len(pairs.faces) // _SEARCH_PAIRS)
+    return Pairs(pairs.faces[::step], pairs.mels[::step], pairs.is_silent[::step])
