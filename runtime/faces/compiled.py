@@ -2,6 +2,7 @@
 
 import hashlib
 import queue
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from runtime.network import load_model
+from runtime.network import describe, load_model
 
 _CONFIG = {
     "PERFORMANCE_HINT": "LATENCY",
@@ -22,7 +23,7 @@ class FaceNetwork:
     """Runs one picture through a network at once, whoever asks.
 
     Attributes:
-        digest: SHA-256 of the weights and the graph.
+        digest: Hex SHA-256 that changes with the network.
     """
 
     def __init__(self, model: ov.Model, digest: str, *, threads: int = 1) -> None:
@@ -78,9 +79,10 @@ def load_face_network(
         ModelMismatchError: It is a network of another kind.
     """
     model = load_model(path, role=role)
+    facts = describe(model)
     if model.input(0).element_type != ov.Type.u8:
         model = _take_bgr_bytes(model, mean, scale)
-    return FaceNetwork(model, _digest(path), threads=threads)
+    return FaceNetwork(model, _digest(path, facts), threads=threads)
 
 
 def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:
@@ -95,7 +97,11 @@ def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:
     return steps.build()
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, facts: Mapping[str, str]) -> str:
+    """Name a network by its weights' source, which is the same on every machine, if known."""
+    if facts.get("checkpoint_sha256"):
+        parts = (facts["checkpoint_sha256"], facts.get("precision", ""), facts.get("layout", ""))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
     digest = hashlib.sha256(path.read_bytes())
     digest.update(path.with_suffix(".bin").read_bytes())
     return digest.hexdigest()
