@@ -213,7 +213,7 @@ def _decode(
     origin_s = _picture_start_s(container)
     position = 0
     for frame in _frames(container, stream):
-        samples = _to_stereo(frame)
+        samples = _to_channels(_to_stereo(frame), min(2, stream.channels))
         time_s: float | None = frame.time
         if time_s is not None:
             origin_s = time_s if origin_s is None else origin_s
@@ -241,7 +241,7 @@ def _frames(
         except av.error.FFmpegError:
             continue
         for frame in frames:
-            if isinstance(frame, av.AudioFrame) and frame.sample_rate == stream.rate:
+            if frame.sample_rate == stream.rate:
                 yield frame
 
 
@@ -280,6 +280,13 @@ def _to_stereo(frame: av.AudioFrame) -> SoundArray:
         matrix = np.array(gains, np.float32)
         floats = floats @ (matrix / matrix.sum(axis=0).max())
     return np.clip(floats, -1.0, 1.0)
+
+
+def _to_channels(samples: SoundArray, channels: int) -> SoundArray:
+    """Keep the number of channels when a stream changes it on the way."""
+    if samples.shape[1] == channels:
+        return samples
+    return np.repeat(samples.mean(axis=1, keepdims=True), channels, axis=1)
 
 
 def _limit(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]  # no py.typed marker
+import soxr
 from numpy.typing import NDArray
 
 #: float32 ``(n, channels)``, [-1, 1].

@@ -1,22 +1,24 @@
 """The output file: encoded in its own thread, complete or absent, never half-written."""
 
 import logging
-import os
 import queue
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 import av.error
 
-from runtime.errors import OptionError, OutputError
-from runtime.muxing import FORMATS, EncodeOptions, FilmEncoder
+from runtime.destination import Destination, check_output
+from runtime.errors import OutputError
+from runtime.image_sequence import ImageSequence
+from runtime.muxing import EncodeOptions, FilmEncoder
 from runtime.resampling import MuxAudio, SoundArray
 from runtime.timing import StageTimer
 from runtime.types import Patch
+
+__all__ = ["QUEUE_LENGTH", "VideoWriter", "check_output"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,12 @@ QUEUE_LENGTH = 8
 class VideoWriter:
     """Writes patches and sound as one film, with the encoder in a thread behind a bounded queue.
 
-    The suffix chooses the format: .mp4, .m4v, .mov and .mkv hold H.264 and AAC, .webm holds VP9
-    (with opacity when asked for) and Opus. A file is written under a temporary name beside its
-    own and renamed by ``close``; an error, ``abort`` or leaving ``with`` by an exception removes
-    it. The first frame and the first sample are both at time 0.
+    The name chooses the format: .mp4, .m4v, .mov and .mkv hold H.264 and AAC, .webm holds VP9
+    (with opacity when asked for) and Opus. A name without suffix, or ``folder/%05d.png``, is a
+    new folder of PNG pictures (with opacity where there is one) and ``sound.wav``. The output is
+    written under a temporary name beside its own and renamed by ``close``; an error, ``abort`` or
+    leaving ``with`` by an exception removes it. The first frame and the first sample are both at
+    time 0.
 
     Args:
         target: Output path, or a binary file object for MP4; one that cannot seek needs
@@ -39,7 +43,7 @@ class VideoWriter:
         size: Height and width in pixels, both even.
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
-        alpha: Keep the reference frames' opacity (.webm only).
+        alpha: Keep the reference frames' opacity in a .webm film.
         timer: Gets the encoder's busy time as the stage ``encode``.
 
     Raises:
@@ -58,24 +62,28 @@ class VideoWriter:
         alpha: bool = False,
         timer: StageTimer | None = None,
     ) -> None:
-        self._target = target
         self._timer = timer or StageTimer()
-        self._temporary = _reserve(target) if isinstance(target, Path) else None
+        self._name = str(target) if isinstance(target, Path) else "the output stream"
+        place = Destination(target) if isinstance(target, Path) else target
+        self._destination = place if isinstance(place, Destination) else None
         self._failure: BaseException | None = None
         self._abandoned = threading.Event()
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_LENGTH)
         self._thread: threading.Thread | None = None
         self._frames = 0
         try:
-            self._encoder = FilmEncoder(
-                self._temporary or target,
-                format_name=_format_name(target),
-                fps=fps,
-                size=size,
-                audio=audio,
-                options=options or EncodeOptions(),
-                alpha=alpha,
-            )
+            self._encoder: _Encoder
+            if isinstance(place, Destination) and place.pattern:
+                self._encoder = ImageSequence(place.temporary, pattern=place.pattern, audio=audio)
+            else:
+                self._encoder = FilmEncoder(
+                    place,
+                    fps=fps,
+                    size=size,
+                    audio=audio,
+                    options=options or EncodeOptions(),
+                    alpha=alpha,
+                )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._remove()
             raise self._translated(error) from error
@@ -123,8 +131,8 @@ class VideoWriter:
             self._put(self._encoder.finish)
             self._stop()
             self._raise_failure()
-            if self._temporary is not None and isinstance(self._target, Path):
-                self._temporary.replace(self._target)
+            if self._destination is not None:
+                self._destination.publish()
         except OSError as error:
             raise self._translated(error) from error
         finally:
@@ -188,45 +196,18 @@ class VideoWriter:
         reason = getattr(error, "strerror", None) or str(error)
         return OutputError(f"cannot write {self._name}: {reason}")
 
-    @property
-    def _name(self) -> str:
-        return str(self._target) if isinstance(self._target, Path) else "the output stream"
-
     def _remove(self) -> None:
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+        if self._destination is not None:
+            self._destination.remove()
 
 
-def check_output(target: Path) -> None:
-    """Refuse an output that could not be written, before any work is done for it.
+class _Encoder(Protocol):
+    """What the encoder thread drives."""
 
-    Raises:
-        OptionError: The suffix is not one that can be written.
-        OutputError: The folder is missing or not writable, or the name is a folder's.
-    """
-    _format_name(target)
-    _reserve(target).unlink()
+    def write(self, patch: Patch) -> None: ...
 
+    def write_audio(self, samples: SoundArray) -> None: ...
 
-def _format_name(target: Path | BinaryIO) -> str:
-    if not isinstance(target, Path):
-        return "mp4"
-    try:
-        return FORMATS[target.suffix.lower()]
-    except KeyError:
-        raise OptionError(
-            f"cannot write {target}: expected a name ending in {', '.join(FORMATS)}, "
-            f"found {target.suffix or 'no suffix'}"
-        ) from None
+    def finish(self) -> None: ...
 
-
-def _reserve(target: Path) -> Path:
-    """Create an empty temporary file beside the output, proving that the folder is writable."""
-    if target.is_dir():
-        raise OutputError(f"cannot write {target}: it is a folder")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part").absolute()
-    try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    return temporary
+    def discard(self) -> None: ...

@@ -148,9 +148,11 @@ class Pipe(io.RawIOBase):
         return len(block)
 
 
-def test_a_fragmented_film_plays_from_a_pipe_in_time():
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_a_fragmented_film_plays_from_a_pipe_in_time(low_latency):
     pipe, source = Pipe(), clicks(16000, 2.0)
-    write_film(pipe, [colourful()] * 50, sound=source, options=EncodeOptions(fragmented=True))
+    options = EncodeOptions(fragmented=True, low_latency=low_latency)
+    write_film(pipe, [colourful()] * 50, sound=source, options=options)
     content = bytes(pipe.content)
     assert content.count(b"moof") >= 2
     assert len(list(read_frames(content))) == 50
@@ -177,14 +179,55 @@ def test_metadata_is_written(tmp_path):
         assert film.metadata["title"] == "Größe"
 
 
-def test_webm_keeps_the_opacity(tmp_path):
+def half_transparent():
     alpha = np.zeros((64, 96), np.uint8)
     alpha[:, 48:] = 255
+    return alpha
+
+
+def test_webm_keeps_the_opacity(tmp_path):
     with VideoWriter(tmp_path / "o.webm", fps=25, size=SIZE, alpha=True) as writer:
         for _ in range(3):
-            writer.write(still(colourful(), alpha))
-    with av.open(tmp_path / "o.webm") as film:
-        assert film.streams.video[0].metadata.get("alpha_mode", "") == "1"
+            writer.write(still(colourful(), half_transparent()))
+    pictures = list(read_pictures(tmp_path / "o.webm"))
+    assert len(pictures) == 3
+    assert np.abs(pictures[1].alpha.astype(int) - half_transparent())[:, ::8].mean() < 4
+
+
+def test_a_folder_holds_numbered_pictures_with_opacity_and_the_sound(tmp_path):
+    folder = tmp_path / "pictures"
+    with VideoWriter(folder, fps=25, size=SIZE, audio=MuxAudio(22050, 1)) as writer:
+        writer.write_audio(clicks(22050, 0.5))
+        for index in range(3):
+            writer.write(still(colourful(seed=index), half_transparent()))
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["00000.png", "00001.png", "00002.png", "sound.wav"]
+    picture = next(read_pictures(folder / "00001.png"))
+    np.testing.assert_array_equal(picture.frame, render(still(colourful(seed=1))))
+    np.testing.assert_array_equal(picture.alpha, half_transparent())
+    assert len(read_sound(folder / "sound.wav")[1]) == 11025
+
+
+def test_a_picture_pattern_names_the_files(tmp_path):
+    write_film(tmp_path / "frames" / "face_%03d.png", [colourful()] * 2)
+    assert sorted(p.name for p in (tmp_path / "frames").iterdir()) == [
+        "face_000.png",
+        "face_001.png",
+    ]
+
+
+def test_a_folder_that_holds_something_is_not_overwritten(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(OutputError, match="not empty"):
+        VideoWriter(tmp_path / "mine", fps=25, size=SIZE)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_interrupted_picture_sequence_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_film(tmp_path / "pictures", interrupted(), sound=clicks(16000, 0.1))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_finished_film_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
@@ -269,12 +312,3 @@ def test_writing_after_closing_is_refused(tmp_path):
     writer.close()
     with pytest.raises(OutputError, match="closed"):
         writer.write(still(colourful()))
-
-
-def test_webm_opacity_reads_back(tmp_path):
-    alpha = np.zeros((64, 96), np.uint8)
-    alpha[:, 48:] = 255
-    with VideoWriter(tmp_path / "o.webm", fps=25, size=SIZE, alpha=True) as writer:
-        writer.write(still(colourful(), alpha))
-    picture = next(read_pictures(tmp_path / "o.webm"))
-    assert picture.frame.shape == (64, 96, 3)
