@@ -8,8 +8,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -81,20 +83,10 @@ class Fetcher:
             raise _refused(f"{host} is not among the hosts allowed (MOUTHPIECE_URL_HOSTS)")
         connection = _connect(host, port, self._address(host, port), parts.scheme == "https")
         try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", path, headers={"Accept-Encoding": "identity"})
-            reply = connection.getresponse()
-            if reply.status in {301, 302, 303, 307, 308}:
-                return urljoin(url, reply.headers.get("Location", ""))
-            if reply.status != 200:
-                raise _refused(f"{host} answered {reply.status}")
-            while block := reply.read(_BLOCK):
-                write(block)
-                if time.monotonic() > deadline:
-                    raise _refused(f"{host} took longer than {self.timeout_s:g} s")
-            return None
-        except (OSError, http.client.HTTPException) as error:
-            raise _refused(f"{host} cannot be read: {error}") from error
+            with _ended_at(connection, deadline):
+                return _read(connection, url, parts, write)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _refused(f"{host} cannot be read in time: {error}") from error
         finally:
             connection.close()
 
@@ -131,6 +123,45 @@ def _connect(host: str, port: int, address: str, secure: bool) -> http.client.HT
     connection = http.client.HTTPConnection(host, port, timeout=_CONNECT_S)
     connection.sock = raw
     return connection
+
+
+@contextmanager
+def _ended_at(connection: http.client.HTTPConnection, deadline: float) -> Iterator[None]:
+    """Cut the connection at ``deadline``: a host that drips bytes must not hold a thread."""
+
+    def cut() -> None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    # What was cut off looks like a complete answer that ended there.
+    if time.monotonic() >= deadline:
+        raise TimeoutError("it took too long")
+
+
+def _read(
+    connection: http.client.HTTPConnection,
+    url: str,
+    parts: SplitResult,
+    write: Callable[[bytes], None],
+) -> str | None:
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request("GET", path, headers={"Accept-Encoding": "identity"})
+    with closing(connection.getresponse()) as reply:
+        if reply.status in {301, 302, 303, 307, 308}:
+            return urljoin(url, reply.headers.get("Location", ""))
+        if reply.status != 200:
+            raise _refused(f"{parts.hostname} answered {reply.status}")
+        while block := reply.read(_BLOCK):
+            write(block)
+        if reply.length:
+            raise OSError(f"{reply.length} bytes are missing")
+    return None
 
 
 def _refused(why: str) -> Problem:
