@@ -5,10 +5,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from runtime.blending import METHODS, PRESETS
+from runtime.destination import FORMATS
 from runtime.generator import Generator
 from runtime.host import probe_host
 from runtime.models import ModelStore
-from runtime.muxing import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,6 @@ def describe_capabilities(generator: Generator, models: ModelStore) -> Capabilit
         generators=tuple(entry.name for entry in models.generators()),
         blends=METHODS,
         presets=tuple(PRESETS),
-        outputs=tuple(FORMATS),
+        outputs=(*FORMATS, ".png"),
         speaks=find_spec("hibari") is not None,
     )

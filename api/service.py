@@ -24,6 +24,7 @@ from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator, StreamOptions
 from runtime.blending import PRESETS as BLEND_PRESETS
 from runtime.boxes import Pads
+from runtime.destination import check_output
 from runtime.faces import BlazeFaceMesh, FaceMesh
 from runtime.film import write_film
 from runtime.generator import Generator
@@ -32,7 +33,6 @@ from runtime.media import MediaSource
 from runtime.models import ModelFile, ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
 from runtime.types import FaceBox
-from runtime.video_writer import check_output
 
 logger = logging.getLogger(__name__)
 

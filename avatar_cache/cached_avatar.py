@@ -95,6 +95,11 @@ class CachedAvatar:
         return self.manifest.height, self.manifest.width
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether its frames carry opacity."""
+        return self.manifest.has_alpha
+
+    @property
     def has_features(self) -> bool:
         """Whether the frames carry the features asked for."""
         return bool(self._levels)

@@ -83,6 +83,7 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
             output,
             fps=fps,
             size=avatar.size,
+            alpha=avatar.has_alpha,
             audio=opened.mux,
             options=encode,
             timer=animator.timer,

@@ -133,6 +133,10 @@ class Avatar(Protocol):
     def size(self) -> tuple[int, int]:
         """Height and width in pixels, both even."""
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its frames carry opacity."""
+
     def __len__(self) -> int:
         """Number of reference frames."""
 

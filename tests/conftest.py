@@ -88,6 +88,7 @@ class ToyAvatar:
         self.avatar_id = "toy"
         self.fps = fps
         self.size = (128, 160)
+        self.has_alpha = False
         self._frames = [toy_reference(i, has_face=i not in without_face) for i in range(count)]
 
     def __len__(self) -> int:
