@@ -108,7 +108,9 @@ def _blanked_and_whole(face: ov.Output) -> ov.Output:
     whole = ops.multiply(planes, _scalar(1 / 255))
     upper: NDArray[np.float32] = (np.arange(96) < 48).astype(np.float32)[None, None, :, None]
     blanked = ops.multiply(whole, ops.constant(upper))
-    return ops.concat([blanked, whole], 1).output(0)
+    pair = ops.concat([blanked, whole], 1)
+    pair.set_friendly_name("face_pair")
+    return pair.output(0)
 
 
 def _face_encoder(layers: _Layers, x: ov.Output, width: float) -> list[ov.Output]:
@@ -127,8 +129,9 @@ def _face_encoder(layers: _Layers, x: ov.Output, width: float) -> list[ov.Output
 
 def _audio_encoder(layers: _Layers, mel: ov.Output, width: float) -> ov.Output:
     channels = _channels(_AUDIO, width)
-    x = ops.unsqueeze(mel, ops.constant(np.array([1]))).output(0)
-    x = layers.residuals(layers.block(x, channels[0]), 2)
+    plane = ops.unsqueeze(mel, ops.constant(np.array([1])))
+    plane.set_friendly_name("mel_plane")
+    x = layers.residuals(layers.block(plane.output(0), channels[0]), 2)
     for count, strides, residuals in (
         (channels[1], (3, 1), 2),
         (channels[2], (3, 3), 2),

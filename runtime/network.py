@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +100,7 @@ class Network:
             for port in self._compiled.inputs
         )
 
-    def run(self, inputs: Iterable[Sequence[Array]]) -> Iterator[tuple[Array, ...]]:
+    def run(self, inputs: Iterable[Sequence[Array]]) -> Generator[tuple[Array, ...], None, None]:
         """Infer, several requests at a time, answers in the order of the inputs.
 
         With ``requests=1`` in the plan answer k leaves before input k + 1 is pulled.
