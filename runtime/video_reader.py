@@ -245,7 +245,7 @@ def _frames(
 
 def _decoder(
     stream: av.video.stream.VideoStream,
-) -> Callable[[av.Packet[av.video.stream.VideoStream]], list[av.VideoFrame]]:
+) -> "Callable[[av.Packet[av.video.stream.VideoStream]], list[av.VideoFrame]]":
     """Choose libvpx for WebM with opacity, which FFmpeg's own decoders drop."""
     codec = stream.codec_context.name
     if stream.metadata.get("alpha_mode") != "1" or codec not in ALPHA_DECODERS:
