@@ -1,0 +1,102 @@
+"""The composition root on the bundled networks."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from api.options import AnimateOptions
+from api.service import Mouthpiece
+from api.settings import Settings
+from runtime.audio import encode_wav
+from runtime.errors import AudioTooLongError, CancelledError, OptionError, OutputError
+from runtime.faces import counters
+from tests.conftest import silence, tone
+from tests.program import SAMPLE, needs_models
+
+pytestmark = needs_models
+
+
+@pytest.fixture(scope="module")
+def mouthpiece(tmp_path_factory):
+    settings = Settings(data_dir=tmp_path_factory.mktemp("engine"), max_audio_s=60.0)
+    with Mouthpiece(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def speech():
+    return encode_wav(np.concatenate([tone(0.4), silence(0.6), tone(0.3)]))
+
+
+def test_an_avatar_prepared_before_costs_no_detection(mouthpiece, speech, tmp_path):
+    first = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4")
+    before = counters.snapshot().detections
+    second = mouthpiece.animate(SAMPLE, speech, tmp_path / "b.mp4")
+    third = mouthpiece.animate(first.avatar_id, speech, tmp_path / "c.mp4")
+    assert counters.snapshot().detections == before
+    assert second.cache == third.cache == "hit"
+
+
+def test_without_the_cache_the_avatar_is_forgotten(mouthpiece, speech, tmp_path):
+    options = AnimateOptions(use_cache=False, resize_factor=2)
+    report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", options)
+    assert report.cache == "miss"
+    assert report.avatar_id not in mouthpiece.avatars
+    assert not list(mouthpiece.settings.cache_dir.glob("once-*"))
+
+
+def test_the_report_counts_what_was_written(mouthpiece, speech, tmp_path):
+    report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", AnimateOptions(fps=10.0))
+    assert (report.frames, report.fps, report.size) == (13, 10.0, (512, 512))
+    assert 0 <= report.av_offset_ms <= 100
+    assert report.stages_s["infer"] > 0
+    assert report.silence_motion is not None
+    assert report.silence_motion < 0.5
+
+
+def test_deterministic_runs_give_the_same_bytes(mouthpiece, speech, tmp_path):
+    options = AnimateOptions(deterministic=True)
+    for name in ("a.mp4", "b.mp4"):
+        mouthpiece.animate(SAMPLE, speech, tmp_path / name, options)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_cancelling_leaves_nothing(mouthpiece, speech, tmp_path):
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(CancelledError):
+        mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", cancel=cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limits_hold_while_reading(mouthpiece, tmp_path):
+    with pytest.raises(AudioTooLongError):
+        mouthpiece.animate(SAMPLE, encode_wav(tone(61.0)), tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_work(mouthpiece, speech, tmp_path):
+    with pytest.raises(OutputError):
+        mouthpiece.animate(SAMPLE, speech, tmp_path / "no" / "folder.mp4")
+    with pytest.raises(OptionError, match="gif"):
+        mouthpiece.animate(SAMPLE, speech, tmp_path / "a.gif")
+
+
+def test_threads_share_one_engine(mouthpiece, speech, tmp_path):
+    failures = []
+
+    def work(name):
+        try:
+            mouthpiece.animate(SAMPLE, speech, tmp_path / f"{name}.mp4")
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(list(tmp_path.glob("*.mp4"))) == 4

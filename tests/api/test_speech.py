@@ -1,0 +1,31 @@
+import pytest
+
+from api.speech import MAX_TEXT_CHARS, synthesize
+from runtime.audio import probe_audio
+from runtime.errors import InputError, ModelNotFoundError
+
+pytest.importorskip("hibari")
+
+
+def test_a_text_becomes_sound_of_its_length():
+    short, long = (probe_audio(synthesize(text)) for text in ("Hello.", "Hello. " * 5))
+    assert short.sample_rate == 24_000
+    assert long.duration_s > 3 * short.duration_s
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "a" * (MAX_TEXT_CHARS + 1)])
+def test_a_text_that_cannot_be_said_is_refused(text):
+    with pytest.raises(InputError):
+        synthesize(text)
+
+
+def test_an_unknown_voice_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="heart"):
+        synthesize("Hello.", voice="nobody")
+
+
+def test_a_voice_that_is_not_installed_is_never_downloaded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match="emma"):
+        synthesize("Hello.", voice="emma")
+    assert list(tmp_path.iterdir()) == []
