@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.errors import TooLargeError, VideoDecodeError
+from runtime.errors import TooLargeError, UnsupportedFormatError, VideoDecodeError
 from runtime.media import MediaSource, source_name
 from runtime.types import Frame
 
@@ -40,7 +40,7 @@ class ImageHeader:
     """What an image's header says.
 
     Attributes:
-        codec: jpeg, png, webp, bmp, gif or tiff.
+        codec: jpeg, png, webp, avif, bmp, gif or tiff.
         width: Pixels as stored, before turning.
         height: Pixels as stored, before turning.
         orientation: EXIF orientation, 1 (upright) to 8.
@@ -60,7 +60,7 @@ class ImageHeader:
 
 
 def is_image(head: bytes) -> bool:
-    """Tell whether a file is a still image, from its first 16 bytes."""
+    """Tell whether a file is a still image, from its first 64 bytes."""
     return bool(_image_codec(head))
 
 
@@ -68,12 +68,15 @@ def read_header(content: bytes) -> ImageHeader:
     """Read size and orientation without decoding pixels.
 
     Raises:
+        UnsupportedFormatError: It is a HEIC image, whose tiles no library here joins.
         VideoDecodeError: The header is damaged.
     """
     codec = _image_codec(content)
+    if codec == "heic":
+        raise UnsupportedFormatError("HEIC image; save it as JPEG or PNG")
     try:
         return _HEADER_READERS[codec](content)
-    except (struct.error, IndexError, KeyError) as error:
+    except (struct.error, IndexError, KeyError, ValueError) as error:
         raise VideoDecodeError(f"damaged {codec or 'image'} header") from error
 
 
@@ -89,17 +92,19 @@ def decode_image(
 
     Raises:
         TooLargeError: The header says more than ``max_pixels``.
+        UnsupportedFormatError: It is a HEIC image.
         VideoDecodeError: The image is damaged.
     """
     try:
         header = read_header(content)
-    except VideoDecodeError as error:
-        raise VideoDecodeError(f"cannot read {name}: expected an image, found a {error}") from error
+    except (UnsupportedFormatError, VideoDecodeError) as error:
+        found = f"cannot read {name}: expected {EXPECTED}, found a {error}"
+        raise type(error)(found) from error
     check_size(header.width, header.height, name, max_pixels)
     picture = _decode_pixels(content, header)
     if picture is None:
         raise VideoDecodeError(
-            f"cannot read {name}: expected an image, found damaged {header.codec} data"
+            f"cannot read {name}: expected {EXPECTED}, found damaged {header.codec} data"
         )
     frame = turn(picture.frame, header.orientation)
     alpha = None if picture.alpha is None else turn(picture.alpha, header.orientation)
@@ -178,6 +183,9 @@ def _split_channels(pixels: NDArray[np.uint8]) -> Picture:
 def _image_codec(head: bytes) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
+    if head[4:8] == b"ftyp":
+        brands = head[8:64]
+        return next((codec for brand, codec in _BRANDS.items() if brand in brands), "")
     for magic, codec in _MAGIC.items():
         if head.startswith(magic):
             return codec
@@ -236,6 +244,12 @@ def _webp_orientation(content: bytes) -> int:
     return 1
 
 
+def _avif_header(content: bytes) -> ImageHeader:
+    # The image's "ispe" property (ISO 23008-12): version and flags, width, height.
+    width, height = struct.unpack_from(">II", content, content.index(b"ispe") + 8)
+    return ImageHeader("avif", width, height)
+
+
 def _gif_header(content: bytes) -> ImageHeader:
     width, height = struct.unpack_from("<HH", content, 6)
     return ImageHeader("gif", width, height)
@@ -276,6 +290,8 @@ def _tiff_tags(content: bytes) -> dict[int, int]:
     return tags
 
 
+#: Brands of still images in an ISO container, the more telling first.
+_BRANDS = {b"avif": "avif", b"avis": "avif", b"heic": "heic", b"heix": "heic", b"mif1": "heic"}
 _MAGIC = {
     b"\xff\xd8\xff": "jpeg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -289,6 +305,7 @@ _HEADER_READERS = {
     "png": _png_header,
     "jpeg": _jpeg_header,
     "webp": _webp_header,
+    "avif": _avif_header,
     "gif": _gif_header,
     "bmp": _bmp_header,
     "tiff": _tiff_header,

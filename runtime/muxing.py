@@ -29,6 +29,8 @@ DEFAULT_PRESET = "superfast"
 DEFAULT_TUNING = "mbtree=1:rc-lookahead=5:b-adapt=0"
 #: Bits per second of AAC and Opus per number of channels.
 SOUND_BIT_RATE = {1: 128_000, 2: 192_000}
+#: An AAC frame of 1024 samples holds at most 6144 bits per channel (ISO 14496-3).
+MAX_BITS_PER_SAMPLE = 6
 #: Rates that the codecs take; others go to the next higher one, or to 48 kHz.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
@@ -71,7 +73,7 @@ class FilmEncoder:
         size: Height and width in pixels, both even.
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
-        alpha: Keep the reference frames' opacity (WebM only).
+        alpha: Keep the reference frames' opacity; WebM alone can, others show the colours.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class FilmEncoder:
         )
         self._container.metadata.update(options.metadata)
         webm = format_name == "webm"
+        alpha = alpha and webm
         self._video = _add_video(self._container, fps, size, options, alpha=alpha, webm=webm)
         self._canvas = _Canvas(size, alpha=alpha)
         self._sound = _SoundTrack(self._container, audio, webm=webm) if audio else None
@@ -169,7 +172,8 @@ class _SoundTrack:
         codec, coder = ("libopus", {}) if webm else ("aac", {"aac_coder": "fast"})
         stream = container.add_stream(codec, rate=self._rate, options=coder, layout=self._layout)
         self.stream = cast(av.audio.stream.AudioStream, stream)
-        self.stream.bit_rate = SOUND_BIT_RATE[audio.channels]
+        most = MAX_BITS_PER_SAMPLE * self._rate * audio.channels
+        self.stream.bit_rate = min(SOUND_BIT_RATE[audio.channels], most)
         self._format = "flt" if webm else "fltp"
         self._resampler = Resampler(audio.sample_rate, self._rate, audio.channels)
         self._waiting = np.zeros((0, audio.channels), np.float32)

@@ -50,7 +50,7 @@ __all__ = [
 #: Rows ``top:bottom`` and columns ``left:right`` to keep; -1 as bottom or right is the end.
 Crop = tuple[int, int, int, int]
 IMAGE_FPS = 25.0
-MAGIC_BYTES = 16
+MAGIC_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)

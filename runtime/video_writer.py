@@ -43,7 +43,7 @@ class VideoWriter:
         size: Height and width in pixels, both even.
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
-        alpha: Keep the reference frames' opacity in a .webm film.
+        alpha: Keep the reference frames' opacity in a .webm film; other films show the colours.
         timer: Gets the encoder's busy time as the stage ``encode``.
 
     Raises:
@@ -127,6 +127,9 @@ class VideoWriter:
         """
         if self._thread is None:
             return
+        if not self._frames:
+            self.abort()
+            raise OutputError(f"cannot write {self._name}: no frame was made")
         try:
             self._put(self._encoder.finish)
             self._stop()
@@ -137,6 +140,8 @@ class VideoWriter:
             raise self._translated(error) from error
         finally:
             self._remove()
+            if self._failure is not None:
+                self._encoder.discard()
 
     def abort(self) -> None:
         """Give the output up and remove what was written; does nothing when already closed."""
@@ -144,8 +149,9 @@ class VideoWriter:
             return
         self._abandoned.set()
         self._stop()
-        self._encoder.discard()
+        # First the file, then the encoder: without the file it cannot spend time on completing it.
         self._remove()
+        self._encoder.discard()
 
     def __enter__(self) -> Self:
         return self

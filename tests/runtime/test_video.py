@@ -6,7 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import OptionError, TooLargeError, VideoDecodeError
+from runtime.errors import (
+    OptionError,
+    TooLargeError,
+    UnsupportedFormatError,
+    VideoDecodeError,
+)
 from runtime.video import (
     encode_jpeg,
     even_size,
@@ -102,6 +107,17 @@ def test_a_palette_image_with_transparency_gives_its_colours_and_its_opacity():
     )
     assert read_image(png)[0].tolist() == [[0, 0, 255], [255, 0, 0]]
     assert read_alpha(png).tolist() == [[255, 7], [255, 7]]
+
+
+def test_an_avif_image_is_read():
+    picture = np.full((64, 96, 3), (60, 120, 200), np.uint8)
+    assert np.abs(read_image(encoded(".avif", picture)).astype(int) - picture).max() < 12
+
+
+def test_a_heic_image_is_refused_with_the_way_out():
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+    with pytest.raises(UnsupportedFormatError, match="save it as JPEG or PNG"):
+        read_image(heic)
 
 
 def test_opacity_comes_apart_and_colours_stay_as_stored():

@@ -300,6 +300,18 @@ def test_a_full_device_is_reported(tmp_path):
         write_film(full, [colourful()] * 3, options=EncodeOptions(fragmented=True))
 
 
+def test_a_film_without_frames_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError, match="no frame"):
+        write_film(tmp_path / "o.mp4", [], sound=clicks(16000, 0.2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_opacity_is_left_out_where_the_format_has_none(tmp_path):
+    with VideoWriter(tmp_path / "o.mp4", fps=25, size=SIZE, alpha=True) as writer:
+        writer.write(still(colourful(), half_transparent()))
+    assert next(read_pictures(tmp_path / "o.mp4")).alpha is None
+
+
 def test_no_thread_is_left_behind(tmp_path):
     write_film(tmp_path / "o.mp4", [colourful()])
     assert "encode" not in {thread.name for thread in threading.enumerate()}
