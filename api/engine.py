@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from api.options import AnimateOptions, AnimateReport
+from api.options import AnimateOptions, AnimateReport, Precision
 
 Progress = Callable[[float], None]
 
@@ -145,7 +145,7 @@ class Engine(Protocol):
     def inspect(self, source: Path) -> Any:
         """Tell what is in a file."""
 
-    def generator(self, name: str | None = None, precision: str = ...) -> Network:
+    def generator(self, name: str | None = None, precision: Precision = ...) -> Network:
         """Return a generator, loaded once; ModelError when it cannot be used."""
 
     def capabilities(self) -> Any:

@@ -44,7 +44,13 @@ async def health(request: Request) -> Health:
     return Health(checkpoint=known)
 
 
-@router.get("/v1/health", summary="OPEA's health check", tags=["opea"], responses=problems())
+@router.get(
+    "/v1/health",
+    summary="OPEA's health check",
+    tags=["opea"],
+    response_class=Response,
+    responses=problems(),
+)
 async def opea_health() -> Response:
     """Answer 200 with an empty body."""
     return Response()
