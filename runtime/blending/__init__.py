@@ -13,6 +13,7 @@ from runtime.blending.mesh import Mesh
 from runtime.blending.multiscale import Multiscale
 from runtime.blending.options import METHODS, PRESETS, BlendOptions
 from runtime.blending.stage import BlendStage, Method, PasteStage, Rest
+from runtime.blending.warp import WarpStage
 
 if TYPE_CHECKING:
     from runtime.faces import FaceMesh
@@ -52,5 +53,7 @@ def make_blender(
             mouth seen for a frame stands for it.
     """
     del mesh
-    method = "mesh" if options.method in ("auto", "warp") else options.method
-    return PasteStage(_PASTES.get(method, Mesh)(options), rest=rest)
+    if options.method == "warp":
+        return WarpStage(options, rest=rest)
+    method = "mesh" if options.method == "auto" else options.method
+    return PasteStage(_PASTES[method](options), rest=rest)

@@ -1,0 +1,101 @@
+"""Reads how far a generated mouth has moved from the same face's mouth in silence.
+
+A face mesh reads bearded, painted and rendered mouths badly at 96 pixels. This small network
+looks at the difference of two crops of one face instead, so the face itself drops out. It was
+trained on crops whose lips are known exactly; see ``training/lip_reader.py``.
+"""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.blending.lips import LEFT_CORNER, RIGHT_CORNER, Points
+from runtime.types import MouthCrop
+
+#: Width and height of the patch the network sees, and crop pixels per patch pixel.
+PATCH_WH = (28, 20)
+PATCH_STEP = 2.0
+#: The patch's middle lies this far below the mouth, in crop pixels: the jaw opens downwards.
+PATCH_DROP = 2.0
+_CENTRE = [LEFT_CORNER, RIGHT_CORNER, 13, 14]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RestMouth:
+    """What is known of one face before it speaks: its silent patch and the reading of no change."""
+
+    centre: Points
+    patch: NDArray[np.float32]
+    face: NDArray[np.float32]
+    zero: NDArray[np.float32]
+
+
+class LipReader:
+    """Gives lip movements as a few numbers per mouth."""
+
+    def __init__(self) -> None:
+        """Load the network that comes with the package."""
+        with (files("runtime.blending.warp") / "reader.npz").open("rb") as stored:
+            weights = np.load(stored, allow_pickle=False)
+            arrays = {name: weights[name].astype(np.float32) for name in weights.files}
+        self._change_basis = arrays["change_basis"]
+        self._face_basis, self._face_mean = arrays["face_basis"], arrays["face_mean"]
+        self._layers = [(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(3)]
+        self._motion_basis = arrays["motion_basis"]
+
+    def learn(self, rest: MouthCrop, points: Points) -> RestMouth:
+        """Look at a face in silence.
+
+        Args:
+            rest: Its generated mouth for a silent sound.
+            points: Its face mesh in crop pixels, ``(468, 2)``.
+        """
+        centre = points[_CENTRE].mean(0)
+        patch = mouth_patch(rest, centre)
+        face = (patch - self._face_mean) @ self._face_basis
+        zero = self._run(np.zeros(self._change_basis.shape[1], np.float32), face)
+        return RestMouth(centre, patch, face, zero)
+
+    def read(self, rest: RestMouth, mouth: MouthCrop) -> NDArray[np.float32]:
+        """Give the movement of a mouth's lips from its closed position, as coefficients.
+
+        Args:
+            rest: The face, from ``learn``.
+            mouth: A generated mouth of the same face.
+
+        Returns:
+            float32 ``(k,)``; exactly 0 for the rest mouth itself. ``motion`` turns it into points.
+        """
+        change = (mouth_patch(mouth, rest.centre) - rest.patch) @ self._change_basis
+        return self._run(change, rest.face) - rest.zero
+
+    def motion(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give lip movements in mouth widths, ``(4, 11, 2)``; see ``MouthShape.pose``."""
+        return np.asarray(np.tensordot(coefficients, self._motion_basis, 1), np.float32)
+
+    def _run(self, change: NDArray[np.float32], face: NDArray[np.float32]) -> NDArray[np.float32]:
+        signal = np.concatenate([change, face])
+        for weight, bias in self._layers[:-1]:
+            signal = np.tanh(signal @ weight + bias)
+        weight, bias = self._layers[-1]
+        return np.asarray(signal @ weight + bias, np.float32)
+
+
+def mouth_patch(crop: MouthCrop, centre: Points) -> NDArray[np.float32]:
+    """Cut what the network sees: float32 ``(1680,)``, BGR in [0, 1]."""
+    width, height = PATCH_WH
+    left = centre[0] - PATCH_STEP * (width - 1) / 2
+    top = centre[1] - PATCH_STEP * (height - 1) / 2 + PATCH_DROP
+    to_crop = np.array([[PATCH_STEP, 0, left], [0, PATCH_STEP, top]], np.float32)
+    # Averaging two by two first: bilinear sampling of every second pixel would alias.
+    patch = cv2.warpAffine(
+        cv2.blur(crop, (2, 2)),
+        to_crop,
+        PATCH_WH,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(patch.reshape(-1) / np.float32(255), np.float32)

@@ -1,0 +1,190 @@
+"""The mouth of one picture as geometry: how it is, how it looks closed, how it looks speaking.
+
+Everything is measured in the head's own frame: origin midway between the outer eye corners, the
+line through them level, their distance 1.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.blending.lips import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LEFT_CORNER,
+    LEFT_EYE,
+    LOWER_ROWS,
+    RIGHT_CORNER,
+    RIGHT_EYE,
+    UPPER_ROWS,
+    Affine,
+    Points,
+    apply_affine,
+    invert_affine,
+    smoothstep,
+)
+
+#: Mouth width of a relaxed face, in eye distances (mean over the faces of the training set).
+RELAXED_WIDTH = 0.585
+#: How much of a smile's extra width is taken off while the face speaks.
+SMILE_RELIEF = 0.3
+#: Share of the way to the closed mouth that the upper lip goes; the lower one goes the rest.
+UPPER_SHARE = 0.42
+#: How far each lip row follows the inner contour, outer row first.
+ROW_SHARE = np.array([0.62, 0.72, 0.86, 1.0], np.float32)
+OPENING_SHARE = np.array([0.35, 0.55, 0.8, 1.0], np.float32)
+#: Vertical movement of chin and jaw per movement of the lower lip's outer edge (point 17).
+#: Source: difference of an open and a closed face mesh of one speaker, symmetrised.
+JAW_SHARE = {
+    18: 0.75, 83: 0.70, 313: 0.70, 182: 0.58, 406: 0.58, 200: 0.60, 199: 0.52, 175: 0.48,
+    106: 0.44, 335: 0.44, 204: 0.29, 424: 0.29, 202: 0.17, 422: 0.17, 212: 0.05, 432: 0.05,
+    152: 0.46, 148: 0.43, 377: 0.43, 176: 0.36, 400: 0.36, 149: 0.28, 378: 0.28,
+    150: 0.20, 379: 0.20, 136: 0.12, 365: 0.12, 172: 0.05, 397: 0.05,
+}  # fmt: skip
+JAW = np.array(list(JAW_SHARE))
+_JAW_WEIGHT = np.array(list(JAW_SHARE.values()), np.float32)
+#: Points that stay: nose, cheeks, the jaw's upper ends.
+STILL = np.concatenate(
+    [
+        [1, 2, 4, 5, 6, 19, 48, 64, 94, 97, 98, 102, 115, 129, 278, 294, 326, 327, 331, 344, 358],
+        [50, 280, 205, 425, 187, 411, 123, 352, 58, 288, 132, 361, 93, 323, LEFT_EYE, RIGHT_EYE],
+    ]
+)
+_MIDDLE = slice(3, 8)
+_ARCH = np.sin(np.linspace(0, np.pi, 11)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LipPose:
+    """Where the lips are.
+
+    Attributes:
+        upper: Upper lip rows, outer first, ``(4, 11, 2)``.
+        lower: Lower lip rows, ``(4, 11, 2)``.
+        jaw: Movement of the jaw points against the picture, ``(29, 2)``.
+        gap: Height of the opening at the eleven inner points, ``(11,)``.
+    """
+
+    upper: Points
+    lower: Points
+    jaw: Points
+    gap: NDArray[np.float32]
+
+
+class MouthShape:
+    """One reference frame's mouth.
+
+    Attributes:
+        to_frame: Affine from the head's frame to pixels.
+        points: Face mesh in the head's frame, ``(468, 2)``.
+        openness: How far the picture's own mouth is open, in mouth widths.
+        eye_distance: Unit of the head's frame, in pixels.
+    """
+
+    def __init__(self, landmarks: Points) -> None:
+        """Measure a face mesh, ``(468, 2)`` in pixels of the frame."""
+        left, right = landmarks[LEFT_EYE], landmarks[RIGHT_EYE]
+        across = right - left
+        down = np.array([-across[1], across[0]])
+        linear = np.column_stack([across, down])
+        self.to_frame: Affine = np.column_stack([linear, (left + right) / 2]).astype(np.float32)
+        self.eye_distance = float(np.linalg.norm(across))
+        self.points = apply_affine(invert_affine(self.to_frame), landmarks)
+        gap = self.points[INNER_LOWER, 1] - self.points[INNER_UPPER, 1]
+        self._gap = np.maximum(gap, 0).astype(np.float32)
+        self.openness = float(self._gap[_MIDDLE].mean() / self._width)
+        #: 1 for a picture whose open mouth must be closed, 0 for a closed one.
+        self.seam = float(smoothstep(self.openness, 0.03, 0.12))
+
+    @property
+    def _width(self) -> float:
+        return float(np.linalg.norm(self.points[RIGHT_CORNER] - self.points[LEFT_CORNER]))
+
+    @property
+    def yaw(self) -> float:
+        """Turn of the head: 0 is frontal, 0.6 nearly a profile, from the nose between the ears."""
+        nose, left, right = self.points[[1, 234, 454], 0]
+        return float(((nose - left) - (right - nose)) / (right - left))
+
+    @cached_property
+    def source(self) -> tuple[Points, Points]:
+        """Lip rows of the picture, as the warp should take them, two times ``(4, 11, 2)``.
+
+        The inner contours of a closed mouth meet in the dark line's middle, so that both lips keep
+        half of it; those of an open mouth back off from the teeth.
+        """
+        upper, lower = self.points[UPPER_ROWS].copy(), self.points[LOWER_ROWS].copy()
+        middle = (upper[3] + lower[3]) / 2
+        off = np.zeros((11, 2), np.float32)
+        off[:, 1] = 0.02 * self.seam * np.sqrt(_ARCH)
+        for rows, sign in ((upper, -1), (lower, 1)):
+            step = (1 - self.seam) * (middle - rows[3])
+            step[[0, 10]] = 0
+            rows[3] += step + sign * off
+            rows[2] += 0.3 * step + 0.4 * sign * off
+        return upper, lower
+
+    @cached_property
+    def closed(self) -> LipPose:
+        """The picture's mouth with its lips together and a part of its smile gone."""
+        upper, lower = self.points[UPPER_ROWS].copy(), self.points[LOWER_ROWS].copy()
+        drop = np.zeros((11, 2), np.float32)
+        drop[:, 1] = self._gap
+        share = ROW_SHARE[:, None, None]
+        upper += UPPER_SHARE * share * drop
+        lower -= (1 - UPPER_SHARE) * share * drop
+        lift = (1 - UPPER_SHARE) * ROW_SHARE[0] * float(self._gap[_MIDDLE].mean())
+        jaw = np.zeros((len(JAW), 2), np.float32)
+        jaw[:, 1] = -lift * _JAW_WEIGHT
+        narrow = SMILE_RELIEF * float(np.clip(self._width / RELAXED_WIDTH / 1.06 - 1, 0, 0.35))
+        centre = (self.points[LEFT_CORNER] + self.points[RIGHT_CORNER]) / 2
+        for rows in (upper, lower):
+            rows[..., 0] -= narrow * (rows[..., 0] - centre[0])
+        return LipPose(upper, lower, jaw, np.zeros(11, np.float32))
+
+    @cached_property
+    def rest_width(self) -> float:
+        """Width of the closed mouth."""
+        corners = self.closed.upper[0][[0, 10]]
+        return float(np.linalg.norm(corners[1] - corners[0]))
+
+    def pose(self, motion: NDArray[np.float32]) -> LipPose:
+        """Move the closed mouth.
+
+        Args:
+            motion: Movement from the closed mouth in mouth widths, ``(4, 11, 2)``: outer upper,
+                outer lower, inner upper, inner lower contour.
+        """
+        scale = self.rest_width
+        upper = self.closed.upper + scale * _between(motion[0], motion[2])
+        lower = self.closed.lower + scale * _between(motion[1], motion[3])
+        gap = scale * np.maximum(motion[3, :, 1] - motion[2, :, 1], 0)
+        height = float(gap[_MIDDLE].mean()) / scale
+        # Openings of a hundredth of the mouth's width are reading noise: closed means closed.
+        gap = gap * smoothstep(height, 0.006, 0.03)
+        gap[[0, 10]] = 0
+        _part(upper, lower, gap)
+        jaw = self.closed.jaw.copy()
+        jaw[:, 1] += scale * float(motion[1, _MIDDLE, 1].mean()) * _JAW_WEIGHT
+        return LipPose(upper, lower, jaw, np.asarray(gap, np.float32))
+
+
+def _between(outer: Points, inner: Points) -> Points:
+    """Spread the movement of the outer and inner contour over the four rows."""
+    share = np.array([0.0, 0.35, 0.7, 1.0], np.float32)[:, None, None]
+    return np.asarray(outer * (1 - share) + inner * share, np.float32)
+
+
+def _part(upper: Points, lower: Points, gap: NDArray[np.float32]) -> None:
+    """Set the opening between the inner rows to ``gap``; the other rows follow in part."""
+    middle = (upper[3] + lower[3]) / 2
+    half = np.zeros_like(middle)
+    half[:, 1] = gap / 2
+    share = OPENING_SHARE[:, None, None]
+    up, low = middle - half - upper[3], middle + half - lower[3]
+    up[[0, 10]] *= 0.5
+    low[[0, 10]] *= 0.5
+    upper += share * up
+    lower += share * low
