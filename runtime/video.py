@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import OptionError
+from runtime.frame_conversion import ROTATIONS
 from runtime.image import (
     MAX_PIXELS,
     Alpha,
     Picture,
     decode_image,
-    is_image,
     read_content,
-    read_header,
 )
+from runtime.image_header import is_image, read_header
 from runtime.media import MediaSource, source_name
 from runtime.muxing import EncodeOptions
 from runtime.planes import encode_jpeg, even_size, render, to_bgr, to_planes
 from runtime.resampling import MuxAudio
 from runtime.types import Frame
-from runtime.video_reader import ROTATIONS, probe_video_stream, read_video
+from runtime.video_reader import probe_video_stream, read_video
 from runtime.video_writer import VideoWriter
 
 __all__ = [

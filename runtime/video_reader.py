@@ -1,6 +1,5 @@
 """Frames of any video: upright, square pixels, constant rate, one at a time."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
@@ -9,16 +8,13 @@ import av
 import av.container
 import av.error
 import av.video.stream
-import numpy as np
-from av.sidedata.sidedata import SideData
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
 
 from runtime.errors import VideoDecodeError
-from runtime.image import EXPECTED, Picture, check_size, turn
+from runtime.frame_conversion import ROTATIONS, FrameConverter, orientation
+from runtime.image import EXPECTED, Picture, check_size
 from runtime.media import MediaSource, exact_rate, open_media, source_name
-
-logger = logging.getLogger(__name__)
 
 #: Decoding threads: enough for the reader to keep ahead, bounded on a shared machine.
 DECODE_THREADS = 2
@@ -27,31 +23,8 @@ DEFAULT_FPS = Fraction(25)
 MAX_FPS = 240
 #: A picture shown for longer is a broken time stamp; the time line then continues after it.
 MAX_HOLE_S = 60
-#: Pixel aspect ratios beyond this are nonsense in a header.
-MAX_ASPECT = 8
-#: YUV without a tag: high definition is BT.709, all else BT.601 (what players assume).
-HD_HEIGHT = 720
-UNSPECIFIED_COLORSPACE = 2
-#: Accurate rounding keeps colours within one level, for 5 ms instead of 1 ms a 1080p frame.
-SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-#: PQ and HLG (ISO 23091-2 transfer 16 and 18) and wide primaries (BT.2020, DCI-P3, Display P3).
-HDR_TRANSFERS = frozenset({16, 18})
-WIDE_PRIMARIES = frozenset({9, 11, 12})
 #: Decoders that keep opacity, by codec.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-#: Signs of a display matrix (a, b, c, d; ISO 14496-12) as EXIF orientations.
-ORIENTATIONS = {
-    (1, 0, 0, 1): 1,
-    (-1, 0, 0, 1): 2,
-    (-1, 0, 0, -1): 3,
-    (1, 0, 0, -1): 4,
-    (0, 1, 1, 0): 5,
-    (0, 1, -1, 0): 6,
-    (0, -1, -1, 0): 7,
-    (0, -1, 1, 0): 8,
-}
-#: Clockwise degrees by which each EXIF orientation turns the stored picture.
-ROTATIONS = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
 class VideoHeader(NamedTuple):
@@ -98,7 +71,7 @@ def read_video(source: MediaSource, *, fps: float | None, max_pixels: int) -> It
     with open_media(source, error=VideoDecodeError, expected=EXPECTED) as container:
         stream = _picture_stream(container, source, max_pixels)
         rate = exact_rate(fps) if fps is not None else average_rate(stream)
-        converter = _Converter(stream, source, max_pixels)
+        converter = FrameConverter(stream, source, max_pixels)
         empty = True
         for frame in constant_rate(_timed_frames(container, stream), rate):
             empty = False
@@ -119,7 +92,7 @@ def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
         timed = next(iter(_timed_frames(container, stream)), None)
         if timed is None:
             raise _unreadable(source, f"a damaged {stream.codec_context.name} video")
-        picture = _Converter(stream, source, max_pixels).picture(timed.frame)
+        picture = FrameConverter(stream, source, max_pixels).picture(timed.frame)
         rate = average_rate(stream)
         duration_s = _duration_s(container, stream)
         return VideoHeader(
@@ -128,7 +101,7 @@ def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
             fps=float(rate),
             frame_count=stream.frames or max(1, round(duration_s * rate)),
             duration_s=duration_s or float(stream.frames / rate),
-            rotation=ROTATIONS[_orientation(timed.frame)],
+            rotation=ROTATIONS[orientation(timed.frame)],
             codec=stream.codec_context.name,
             has_alpha=picture.alpha is not None,
             has_audio=bool(container.streams.audio),
@@ -213,7 +186,8 @@ def _timed_frames(
     tick = stream.time_base or Fraction(1, 1000)
     origin: Fraction | None = None
     start = end = Fraction(0)
-    for frame in _frames(container, stream):
+    for frame in _progressive(_frames(container, stream), stream):
+        tick = frame.time_base or tick
         if frame.pts is None:
             start = end
         else:
@@ -224,6 +198,41 @@ def _timed_frames(
             start = max(start, time - origin)
         end = start + (frame.duration * tick if frame.duration else period)
         yield TimedFrame(frame, start, end, tick)
+
+
+def _progressive(
+    frames: Iterable[av.VideoFrame], stream: av.video.stream.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Join the two half-pictures of interlaced frames; progressive frames pass as they are."""
+    graph: Graph | None = None
+    for frame in frames:
+        if graph is None:
+            if not frame.interlaced_frame:
+                yield frame
+                continue
+            graph = _deinterlacer(stream)
+        graph.vpush(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.vpush(None)
+        yield from _pulled(graph)
+
+
+def _deinterlacer(stream: av.video.stream.VideoStream) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(template=stream)
+    graph.link_nodes(
+        source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
+    ).configure()
+    return graph
+
+
+def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (BlockingIOError, EOFError):
+            return
 
 
 def _frames(
@@ -255,78 +264,3 @@ def _decoder(
         return stream.decode
     context.thread_count = DECODE_THREADS
     return context.decode
-
-
-def _orientation(frame: av.VideoFrame) -> int:
-    """Read the display matrix as an EXIF orientation; odd angles go to the nearest quarter."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, SideData):
-        return 1
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        b = c = 0
-    else:
-        a = d = 0
-    signs = (int(np.sign(a)), int(np.sign(b)), int(np.sign(c)), int(np.sign(d)))
-    return ORIENTATIONS.get(signs, 1)
-
-
-class _Converter:
-    """Turns decoded frames into upright BGR of one size; keeps the last, which may be repeated."""
-
-    def __init__(
-        self, stream: av.video.stream.VideoStream, source: MediaSource, max_pixels: int
-    ) -> None:
-        self._aspect = stream.sample_aspect_ratio or Fraction(1)
-        if not Fraction(1, MAX_ASPECT) <= self._aspect <= MAX_ASPECT:
-            self._aspect = Fraction(1)
-        self._name = source_name(source)
-        self._max_pixels = max_pixels
-        self._size: tuple[int, int] | None = None
-        self._last: tuple[av.VideoFrame, Picture] | None = None
-
-    def picture(self, frame: av.VideoFrame) -> Picture:
-        if self._last is not None and self._last[0] is frame:
-            return self._last[1]
-        check_size(frame.width, frame.height, self._name, self._max_pixels)
-        if self._size is None:
-            self._size = frame.height, max(1, round(frame.width * self._aspect))
-            check_size(self._size[1], self._size[0], self._name, self._max_pixels)
-        picture = _convert(frame, self._size)
-        self._last = (frame, picture)
-        return picture
-
-
-def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
-    hd = untagged and frame.height >= HD_HEIGHT
-    converted = _to_standard_range(frame).reformat(
-        width=size[1],
-        height=size[0],
-        format="bgra" if has_alpha else "bgr24",
-        src_colorspace=Colorspace.ITU709 if hd else None,
-        interpolation=SCALING,
-        threads=1,
-    )
-    pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), _orientation(frame))
-    if has_alpha:
-        return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
-    return Picture(pixels, None)
-
-
-def _to_standard_range(frame: av.VideoFrame) -> av.VideoFrame:
-    """Bring HDR and wide-gamut frames to sRGB: white stays at 203 nits (ITU-R BT.2408)."""
-    if frame.color_trc not in HDR_TRANSFERS and frame.color_primaries not in WIDE_PRIMARIES:
-        return frame
-    try:
-        return frame.reformat(
-            format="rgb24",
-            dst_color_trc=ColorTrc.IEC61966_2_1,
-            dst_color_primaries=ColorPrimaries.BT709,
-            threads=1,
-        )
-    except av.error.FFmpegError:
-        # Tags that FFmpeg cannot convert: the colours as they are beat no picture.
-        logger.debug("no colour conversion from transfer %d", frame.color_trc)
-        return frame

@@ -1,6 +1,7 @@
 import struct
 import zlib
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -242,6 +243,16 @@ def test_unusual_pixel_formats_are_converted(pix_fmt):
     picture = grey_level(120)
     film = encode_film([picture], codec="ffv1", container="matroska", pix_fmt=pix_fmt)
     assert np.abs(next(read_frames(film)).astype(int) - 120).max() <= 3
+
+
+def test_the_half_pictures_of_interlaced_film_are_joined():
+    moving = [np.roll(colourful(seed=3), 6 * i, axis=1) for i in range(13)]
+    woven = [np.where(np.arange(64)[:, None, None] % 2 == 0, a, b) for a, b in pairwise(moving)]
+    film = encode_film(woven, codec="mpeg2video", container="mpegts", interlaced=True)
+    frames = list(read_frames(film))
+    assert len(frames) == 12
+    comb = [float(np.abs(np.diff(f.astype(int), 2, axis=0)).mean()) for f in (woven[5], frames[5])]
+    assert comb[1] < comb[0] / 2
 
 
 def test_the_opacity_of_a_film_is_kept():

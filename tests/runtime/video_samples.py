@@ -51,6 +51,7 @@ def encode_film(frames, *, times=None, time_base=Fraction(1, 25), **settings):
         "rotation": 0,
         "aspect": None,
         "colorspace": None,
+        "interlaced": False,
         **settings,
     }
     buffer = io.BytesIO()
@@ -63,6 +64,8 @@ def encode_film(frames, *, times=None, time_base=Fraction(1, 25), **settings):
             stream.codec_context.options = {"qscale": "1"}
             stream.codec_context.flags |= av.codec.context.Flags.qscale
             stream.codec_context.global_quality = 118
+        if options["interlaced"]:
+            stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
         if options["aspect"]:
             stream.codec_context.sample_aspect_ratio = options["aspect"]
         if options["rotation"]:

@@ -1,0 +1,120 @@
+"""Decoded video frames to upright BGR pictures with square pixels, whatever their format."""
+
+import logging
+from fractions import Fraction
+
+import av
+import av.error
+import av.video.stream
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+
+from runtime.image import Picture, check_size, turn
+from runtime.media import MediaSource, source_name
+
+logger = logging.getLogger(__name__)
+
+#: Pixel aspect ratios beyond this are nonsense in a header.
+MAX_ASPECT = 8
+#: YUV without a tag: high definition is BT.709, all else BT.601 (what players assume).
+HD_HEIGHT = 720
+UNSPECIFIED_COLORSPACE = 2
+#: Accurate rounding keeps colours within one level, for 5 ms instead of 1 ms a 1080p frame.
+SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+#: PQ and HLG (ISO 23091-2 transfer 16 and 18) and wide primaries (BT.2020, DCI-P3, Display P3).
+HDR_TRANSFERS = frozenset({16, 18})
+WIDE_PRIMARIES = frozenset({9, 11, 12})
+#: Signs of a display matrix (a, b, c, d; ISO 14496-12) as EXIF orientations.
+ORIENTATIONS = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+#: Clockwise degrees by which each EXIF orientation turns the stored picture.
+ROTATIONS = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+
+
+def orientation(frame: av.VideoFrame) -> int:
+    """Read the display matrix as an EXIF orientation; odd angles go to the nearest quarter."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return 1
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        b = c = 0
+    else:
+        a = d = 0
+    signs = (int(np.sign(a)), int(np.sign(b)), int(np.sign(c)), int(np.sign(d)))
+    return ORIENTATIONS.get(signs, 1)
+
+
+class FrameConverter:
+    """Turns decoded frames into upright BGR of one size; keeps the last, which may be repeated."""
+
+    def __init__(
+        self, stream: av.video.stream.VideoStream, source: MediaSource, max_pixels: int
+    ) -> None:
+        self._aspect = stream.sample_aspect_ratio or Fraction(1)
+        if not Fraction(1, MAX_ASPECT) <= self._aspect <= MAX_ASPECT:
+            self._aspect = Fraction(1)
+        self._name = source_name(source)
+        self._max_pixels = max_pixels
+        self._size: tuple[int, int] | None = None
+        self._last: tuple[av.VideoFrame, Picture] | None = None
+
+    def picture(self, frame: av.VideoFrame) -> Picture:
+        """Convert a frame; the same frame again costs nothing.
+
+        Raises:
+            TooLargeError: The frame has more than ``max_pixels``.
+        """
+        if self._last is not None and self._last[0] is frame:
+            return self._last[1]
+        check_size(frame.width, frame.height, self._name, self._max_pixels)
+        if self._size is None:
+            self._size = frame.height, max(1, round(frame.width * self._aspect))
+            check_size(self._size[1], self._size[0], self._name, self._max_pixels)
+        picture = _convert(frame, self._size)
+        self._last = (frame, picture)
+        return picture
+
+
+def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
+    hd = untagged and frame.height >= HD_HEIGHT
+    converted = _to_standard_range(frame).reformat(
+        width=size[1],
+        height=size[0],
+        format="bgra" if has_alpha else "bgr24",
+        src_colorspace=Colorspace.ITU709 if hd else None,
+        interpolation=SCALING,
+        threads=1,
+    )
+    pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), orientation(frame))
+    if has_alpha:
+        return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
+    return Picture(pixels, None)
+
+
+def _to_standard_range(frame: av.VideoFrame) -> av.VideoFrame:
+    """Bring HDR and wide-gamut frames to sRGB: white stays at 203 nits (ITU-R BT.2408)."""
+    if frame.color_trc not in HDR_TRANSFERS and frame.color_primaries not in WIDE_PRIMARIES:
+        return frame
+    try:
+        return frame.reformat(
+            format="rgb24",
+            dst_color_trc=ColorTrc.IEC61966_2_1,
+            dst_color_primaries=ColorPrimaries.BT709,
+            threads=1,
+        )
+    except av.error.FFmpegError:
+        # Tags that FFmpeg cannot convert: the colours as they are beat no picture.
+        logger.debug("no colour conversion from transfer %d", frame.color_trc)
+        return frame
