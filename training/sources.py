@@ -1,0 +1,70 @@
+"""Mouths for the evaluation: drawn by an OpenVINO network or by a checkpoint in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runtime.faces.mesh_points import typical_landmarks
+from runtime.generator import Generator
+from runtime.host import HostPlan, Precision
+from runtime.models import file_sha256
+from runtime.planes import to_planes
+from runtime.types import (
+    CROP_SIZE,
+    FaceBox,
+    FaceCrop,
+    MelSpectrogram,
+    MouthCrop,
+    ReferenceFrame,
+)
+from training.corpus import Clip, mel_chunks
+
+if TYPE_CHECKING:
+    from training.network import TrainedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class _NetworkFile:
+    path: Path
+    sha256: str
+
+
+class GeneratorMouths:
+    """Mouths from an IR, through the same engine that serves it."""
+
+    def __init__(self, path: Path, *, precision: Precision = "f32", threads: int = 2) -> None:
+        """Compile.
+
+        Args:
+            path: The ``.xml``.
+            precision: How to compute; ``int8`` for a quantized network.
+            threads: Threads to use.
+        """
+        plan = HostPlan(precision=precision, threads=threads, batch=8)
+        model = _NetworkFile(path, file_sha256(path, path.with_suffix(".bin")))
+        self._generator = Generator(model, plan)
+        self.name = f"{path.stem} ({precision})"
+
+    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:
+        """Draw a clip's mouths, see ``evaluation.MouthSource``."""
+        chunks = mel_chunks(mel, range(len(clip.frames)), self._generator.mel_offset)
+        whole = FaceBox(0, 0, CROP_SIZE, CROP_SIZE)
+        reference = ReferenceFrame(0, to_planes(crop), whole, 0.0, crop, typical_landmarks(whole))
+        return np.stack(list(self._generator.generate((reference, chunk) for chunk in chunks)))
+
+
+class CheckpointMouths:
+    """Mouths from a network with its weights, in torch."""
+
+    def __init__(self, network: TrainedNetwork, name: str = "checkpoint") -> None:
+        self._network = network
+        self.name = name
+
+    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:
+        """Draw a clip's mouths, see ``evaluation.MouthSource``."""
+        chunks = mel_chunks(mel, range(len(clip.frames)), self._network.mel_offset)
+        return self._network.draw(crop, chunks)
