@@ -1,5 +1,6 @@
 """Find faces and their landmarks."""
 
+from runtime.faces.attention_mesh import AttentionMesh
 from runtime.faces.blazeface import BlazeFace
 from runtime.faces.counters import DetectionCount, counters
 from runtime.faces.detector import FaceDetector, MeshReader
@@ -9,6 +10,7 @@ from runtime.faces.s3fd import S3FDDetector
 from runtime.faces.tracking import BlazeFaceMesh
 
 __all__ = [
+    "AttentionMesh",
     "BlazeFace",
     "BlazeFaceMesh",
     "DetectionCount",

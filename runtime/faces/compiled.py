@@ -39,11 +39,13 @@ class FaceNetwork:
         self._compiled = ov.Core().compile_model(model, "CPU", config)
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
 
-    def __call__(self, pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def __call__(
+        self, pictures: NDArray[np.uint8] | NDArray[np.float32]
+    ) -> list[NDArray[np.float32]]:
         """Run one batch.
 
         Args:
-            pictures: uint8 ``(n, h, w, 3)``, BGR.
+            pictures: uint8 ``(n, h, w, 3)``, BGR; or float32 features for an inner network.
 
         Returns:
             The outputs in the network's order, copied.
@@ -83,6 +85,25 @@ def load_face_network(
     if model.input(0).element_type != ov.Type.u8:
         model = _take_bgr_bytes(model, mean, scale)
     return FaceNetwork(model, _digest(path, facts), threads=threads)
+
+
+def load_inner_network(path: Path, role: str) -> tuple[FaceNetwork, dict[str, str]]:
+    """Read a network that takes another one's features, as they are.
+
+    Args:
+        path: The IR's ``.xml``.
+        role: ``detector`` or ``landmarks``.
+
+    Returns:
+        The compiled network and its metadata.
+
+    Raises:
+        ModelNotFoundError: There is no readable network.
+        ModelMismatchError: It is a network of another kind.
+    """
+    model = load_model(path, role=role)
+    facts = describe(model)
+    return FaceNetwork(model, _digest(path, facts)), facts
 
 
 def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:

@@ -5,11 +5,13 @@ again as the face.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.faces import mesh_points
 from runtime.faces.compiled import load_face_network
@@ -83,7 +85,8 @@ class FaceMesh:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        score, points = self._run(np.asarray(picture, np.uint8))
+        counters.add(meshes=1)
+        score, points = self._read(np.asarray(picture, np.uint8))
         return score, (points @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32)
 
     def settle(self, image: Frame, roi: Roi, *, passes: int = 3) -> tuple[float, Landmarks]:
@@ -95,13 +98,21 @@ class FaceMesh:
             score, points = self.landmarks(image, Roi.of_landmarks(points))
         return score, points
 
-    def _run(self, picture: Frame) -> tuple[float, Landmarks]:
-        counters.add(meshes=1)
-        outputs = self._network(picture[None])
-        points = next(output for output in outputs if output.size == mesh_points.POINT_COUNT * 3)
-        logit = float(next(output for output in outputs if output.size == 1).reshape(-1)[0])
-        score = 1 / (1 + math.exp(-max(min(logit, 80.0), -80.0)))
-        return score, points.reshape(mesh_points.POINT_COUNT, 3)[:, :2]
+    def _read(self, picture: Frame) -> tuple[float, Landmarks]:
+        """Give score and landmarks in pixels of the network's input."""
+        return read_outputs(self._network(picture[None]))
+
+
+def read_outputs(outputs: Sequence[NDArray[np.float32]]) -> tuple[float, Landmarks]:
+    """Find score and points among a mesh network's outputs, by their sizes.
+
+    Returns:
+        Score 0 to 1, and float32 ``(468, 2)``.
+    """
+    points = next(output for output in outputs if output.size == mesh_points.POINT_COUNT * 3)
+    logit = float(next(output for output in outputs if output.size == 1).reshape(-1)[0])
+    score = 1 / (1 + math.exp(-max(min(logit, 80.0), -80.0)))
+    return score, points.reshape(mesh_points.POINT_COUNT, 3)[:, :2]
 
 
 def _input_to_image(roi: Roi) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

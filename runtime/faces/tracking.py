@@ -33,10 +33,15 @@ MOST_FACES = 8
 class BlazeFaceMesh:
     """Finds and follows faces with landmarks; safe to share between threads."""
 
-    def __init__(self, blazeface: Path, facemesh: Path) -> None:
-        """Read both networks from their IR files."""
+    def __init__(self, blazeface: Path, facemesh: Path | FaceMesh) -> None:
+        """Read the networks from their IR files.
+
+        Args:
+            blazeface: Finds faces.
+            facemesh: Reads their landmarks; a file, or a reader such as ``AttentionMesh``.
+        """
         self.blazeface = BlazeFace(blazeface)
-        self.facemesh = FaceMesh(facemesh)
+        self.facemesh = facemesh if isinstance(facemesh, FaceMesh) else FaceMesh(facemesh)
 
     @property
     def digest(self) -> str:

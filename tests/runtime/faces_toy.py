@@ -63,3 +63,37 @@ def facemesh(path: Path) -> Path:
     points = ops.reshape(points, np.array([1, 1, 1, 1404]), False)
     logit = ops.reshape(ops.subtract(count, np.float32(300)), np.array([1, 1, 1, 1]), False)
     return save(ov.Model([points, logit], [image], "toy-facemesh"), path, "landmarks")
+
+
+LIPS = (61, 291, 13, 14, 78, 308)
+
+
+def attention_trunk(path: Path, mesh: np.ndarray) -> Path:
+    """Always reads the same mesh; its features are zeros."""
+    image = ops.parameter([1, 192, 192, 3], np.float32, name="input")
+    nothing = ops.multiply(ops.reduce_mean(image, np.array([0, 1, 2, 3]), False), np.float32(0))
+    points = np.concatenate([mesh, np.zeros((468, 1), np.float32)], axis=1).reshape(1, 1, 1, -1)
+    outputs = [
+        ops.add(ops.constant(points.astype(np.float32)), nothing),
+        ops.constant(np.full((1, 1, 1, 1), 9, np.float32)),
+        ops.constant(np.zeros((1, 48, 48, 32), np.float32)),
+    ]
+    return save(ov.Model(outputs, [image], "toy-trunk"), path, "landmarks")
+
+
+def attention_lips(path: Path, place: tuple[float, float]) -> Path:
+    """Puts every point of the lips at one place of its crop, 0 to 1 across."""
+    crop = ops.parameter([1, 16, 16, 32], np.float32, name="crop")
+    nothing = ops.multiply(ops.reduce_mean(crop, np.array([0, 1, 2, 3]), False), np.float32(0))
+    points = np.tile(np.array(place, np.float32) * 64, (len(LIPS), 1)).reshape(1, 1, 1, -1)
+    model = ov.Model([ops.add(ops.constant(points), nothing)], [crop], "toy-lips")
+    facts = {
+        "points": " ".join(map(str, LIPS)),
+        "rotation_points": "61 291",
+        "scale": "1.5",
+        "crop": "16",
+        "features_per_pixel": "0.25",
+    }
+    for key, value in facts.items():
+        model.set_rt_info(value, ["mouthpiece", key])
+    return save(model, path, "landmarks")

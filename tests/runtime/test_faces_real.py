@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime import boxes
-from runtime.faces import BlazeFaceMesh, mesh_face_box
+from runtime.faces import AttentionMesh, BlazeFaceMesh, mesh_face_box, mouth_opening
 from runtime.types import FaceBox
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +71,22 @@ def test_a_speaker_is_followed_without_jitter_and_seldom_searched(detector):
     steady = boxes.smooth_boxes(track, np.ones(len(track), bool))
     shake = np.abs(np.diff(steady, 2, axis=0)).mean()
     assert shake < 0.4 * np.abs(np.diff(track, 2, axis=0)).mean()
+
+
+@pytest.mark.skipif(
+    not (NETWORKS / "attmesh-lips.xml").is_file(), reason="needs the attention mesh"
+)
+def test_closed_lips_meet_in_the_attention_mesh(detector):
+    attention = BlazeFaceMesh(
+        NETWORKS / "blazeface.xml",
+        AttentionMesh(NETWORKS / "attmesh-trunk.xml", NETWORKS / "attmesh-lips.xml"),
+    )
+    shown = portraits()
+    for name in ("generated_man_neutral", "generated_man_beard", "painting_mona_lisa"):
+        (face,) = attention.detect([shown[name]])[0]
+        assert mouth_opening(face.landmarks) < 0.005, name
+    for name in ("generated_man_teeth_1", "generated_woman_teeth_2"):
+        (face,) = attention.detect([shown[name]])[0]
+        (plain,) = detector.detect([shown[name]])[0]
+        assert mouth_opening(face.landmarks) > 0.15, name
+        assert boxes.iou(face.box, plain.box) > 0.95, name
