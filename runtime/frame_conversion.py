@@ -8,7 +8,13 @@ import av.error
 import av.video.stream
 import numpy as np
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import (
+    ColorPrimaries,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 
 from runtime.image import Picture, check_size, turn
 from runtime.media import MediaSource, source_name
@@ -66,6 +72,8 @@ class FrameConverter:
         self._name = source_name(source)
         self._max_pixels = max_pixels
         self._size: tuple[int, int] | None = None
+        self._orientation = 1
+        self._reformatter = VideoReformatter()
         self._last: tuple[av.VideoFrame, Picture] | None = None
 
     def picture(self, frame: av.VideoFrame) -> Picture:
@@ -80,27 +88,30 @@ class FrameConverter:
         if self._size is None:
             self._size = frame.height, max(1, round(frame.width * self._aspect))
             check_size(self._size[1], self._size[0], self._name, self._max_pixels)
-        picture = _convert(frame, self._size)
+            # Once: looking at a frame's side data ties it into a reference cycle, and frames
+            # would pile up until the next garbage collection.
+            self._orientation = orientation(frame)
+        picture = self._convert(frame, self._size)
         self._last = (frame, picture)
         return picture
 
-
-def _convert(frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
-    has_alpha = any(component.is_alpha for component in frame.format.components)
-    untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
-    hd = untagged and frame.height >= HD_HEIGHT
-    converted = _to_standard_range(frame).reformat(
-        width=size[1],
-        height=size[0],
-        format="bgra" if has_alpha else "bgr24",
-        src_colorspace=Colorspace.ITU709 if hd else None,
-        interpolation=SCALING,
-        threads=1,
-    )
-    pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), orientation(frame))
-    if has_alpha:
-        return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
-    return Picture(pixels, None)
+    def _convert(self, frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
+        has_alpha = any(component.is_alpha for component in frame.format.components)
+        untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
+        hd = untagged and frame.height >= HD_HEIGHT
+        converted = self._reformatter.reformat(
+            _to_standard_range(frame),
+            width=size[1],
+            height=size[0],
+            format="bgra" if has_alpha else "bgr24",
+            src_colorspace=Colorspace.ITU709 if hd else None,
+            interpolation=SCALING,
+            threads=1,
+        )
+        pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), self._orientation)
+        if has_alpha:
+            return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
+        return Picture(pixels, None)
 
 
 def _to_standard_range(frame: av.VideoFrame) -> av.VideoFrame:

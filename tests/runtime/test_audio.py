@@ -128,26 +128,35 @@ def test_the_original_keeps_its_rate_channels_and_every_sample():
 
 
 def test_the_sound_of_a_video_starts_with_its_picture():
-    waveform = read_audio(video_with_sound(audio_delay_s=0.5))
+    waveform = read_audio(video_with_sound(picture_at_s=0.0, sound_at_s=0.5))
     onset = int(np.argmax(np.abs(waveform) > 0.2)) / 16000
     assert abs(onset - 0.5) < 0.002
 
 
-def video_with_sound(audio_delay_s):
+def test_sound_before_the_picture_is_cut():
+    waveform = read_audio(video_with_sound(picture_at_s=0.2, sound_at_s=0.0))
+    assert len(waveform) == 0.2 * 16000
+
+
+def test_a_lying_time_stamp_does_not_make_hours_of_silence():
+    assert len(read_audio(video_with_sound(picture_at_s=0.0, sound_at_s=5000.0))) == 0.4 * 16000
+
+
+def video_with_sound(picture_at_s, sound_at_s):
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as out:
         video = out.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p")
         audio = out.add_stream("pcm_s16le", rate=16000, layout="mono")
         for index in range(25):
             frame = av.VideoFrame(32, 32, "yuv420p")
-            frame.pts = index
+            frame.pts = round(25 * picture_at_s) + index
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
         samples = (tone(16000, 0.4) * 32767).astype(np.int16)[None]
         sound = av.AudioFrame.from_ndarray(samples, "s16", "mono")
         sound.sample_rate = 16000
         sound.time_base = Fraction(1, 16000)
-        sound.pts = round(16000 * audio_delay_s)
+        sound.pts = round(16000 * sound_at_s)
         out.mux(audio.encode(sound))
         out.mux(audio.encode(None))
     return buffer.getvalue()

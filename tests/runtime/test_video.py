@@ -1,8 +1,10 @@
+import gc
 import struct
 import zlib
 from fractions import Fraction
 from itertools import pairwise
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -253,6 +255,18 @@ def test_the_half_pictures_of_interlaced_film_are_joined():
     assert len(frames) == 12
     comb = [float(np.abs(np.diff(f.astype(int), 2, axis=0)).mean()) for f in (woven[5], frames[5])]
     assert comb[1] < comb[0] / 2
+
+
+def test_frames_do_not_pile_up_while_reading():
+    film = encode_film([colourful(seed=i) for i in range(40)])
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in read_frames(film):
+            alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < 10
 
 
 def test_the_opacity_of_a_film_is_kept():
