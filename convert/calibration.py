@@ -65,11 +65,13 @@ class Sources:
         media: Pictures and videos with a face; folders are searched. A video's own sound is used.
         speech: Sounds; folders are searched.
         avatars: Folder of an avatar store.
+        waveforms: Speech that is no file, 16 kHz.
     """
 
     media: tuple[Path, ...] = ()
     speech: tuple[Path, ...] = ()
     avatars: Path | None = None
+    waveforms: tuple[Waveform, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ def collect_material(sources: Sources, detector: FaceDetector, *, mel_offset: in
         _add_media(material, path, detector, mel_offset)
     for path in _files(sources.speech):
         material.speech += [chunks for chunks in [_read_speech(path, mel_offset)] if chunks]
+    material.speech += [mel_chunks(wave, mel_offset=mel_offset) for wave in sources.waveforms]
     if sources.avatars is not None:
         _add_avatars(material, sources.avatars)
     if not material.people:

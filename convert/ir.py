@@ -1,9 +1,12 @@
 """What every converted network's files have in common: metadata and whole writes. No torch here."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import openvino as ov
+
+from runtime.models import CARD_SUFFIX, NetworkEntry, file_sha256
 
 SCHEMA = "1"
 RT_INFO = "mouthpiece"
@@ -33,6 +36,37 @@ def save_model(model: ov.Model, path: Path) -> None:
     finally:
         partial.unlink(missing_ok=True)
         partial.with_suffix(".bin").unlink(missing_ok=True)
+
+
+def write_card(folder: Path, entry: NetworkEntry, networks: Iterable[Path]) -> Path:
+    """Write what ``ModelStore`` needs to know of files that were made on this machine.
+
+    Args:
+        folder: Where the files are.
+        entry: What the network is; its digests are replaced.
+        networks: The .xml and .bin files.
+
+    Returns:
+        The card.
+    """
+    path = folder / f"{entry.name}{CARD_SUFFIX}"
+    card = {
+        "name": entry.name,
+        "role": entry.role,
+        "layout": entry.layout,
+        "title": entry.title,
+        "licence": entry.licence,
+        "sha256": {file.name: file_sha256(file) for file in networks},
+    }
+    write_json(path, card)
+    return path
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` as JSON, complete or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def size_bytes(path: Path) -> int:

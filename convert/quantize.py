@@ -49,6 +49,7 @@ def quantize_plainly(model: ov.Model, pairs: Pairs) -> ov.Model:
         A new graph.
     """
     import nncf
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     nncf.set_log_level(40)
     items = [(pairs.faces[i : i + 1], pairs.mels[i : i + 1]) for i in range(len(pairs.faces))]
@@ -58,8 +59,14 @@ def quantize_plainly(model: ov.Model, pairs: Pairs) -> ov.Model:
         nncf.Dataset(items, list),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(items),
-        fast_bias_correction=True,
         ignored_scope=nncf.IgnoredScope(names=[n for n in _PICTURE_LAYERS if n in present]),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            # NNCF's default averages the ranges, which clips bright faces: worst mouth 28 dB
+            # against 35 dB with the whole range. Bias correction then costs 1 dB instead of
+            # gaining (measured on the bundled generator).
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            disable_bias_correction=True,
+        ),
     )
 
 
@@ -104,6 +111,16 @@ def quantized_layers(model: ov.Model) -> list[str]:
         node.get_friendly_name()
         for node in model.get_ordered_ops()
         if node.get_type_name() in _CONVOLUTIONS and _is_quantizer(node.input_value(0).get_node())
+    ]
+
+
+def floating_layers(model: ov.Model) -> list[str]:
+    """Give the names of the convolutions that a quantized graph computes in floating point."""
+    quantized = set(quantized_layers(model))
+    return [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in _CONVOLUTIONS and node.get_friendly_name() not in quantized
     ]
 
 

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.errors import ModelNotFoundError
 
@@ -31,8 +31,9 @@ class NetworkEntry:
 
     Attributes:
         name: Unique name.
-        role: ``generator``, ``detector`` or ``landmarks``.
-        layout: Topology: ``wav2lip``, ``nota``, ``s3fd``, ``blazeface``, ``facemesh``, ``attmesh``.
+        role: ``generator``, ``detector``, ``landmarks`` or ``picture``.
+        layout: Topology: ``wav2lip``, ``nota``, ``s3fd``, ``blazeface``, ``facemesh``, ``attmesh``;
+            of a picture its format.
         title: One line for people.
         origin: ``bundled``, ``wheel``, ``checkpoint``, or ``local`` for one the user converted.
         licence: Short name of the licence.
@@ -58,6 +59,20 @@ class NetworkEntry:
     wheel: str = ""
     member: str = ""
     sha256: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Manifest(NamedTuple):
+    """Content of ``models/manifest.toml``.
+
+    Attributes:
+        networks: By name, in the file's order.
+        pictures: Sample portraits that set-up installs, by name.
+        default_generator: Name of the generator to use when none is asked for.
+    """
+
+    networks: dict[str, NetworkEntry]
+    pictures: dict[str, NetworkEntry]
+    default_generator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +120,22 @@ def model_dirs(models_dir: Path | None = None) -> tuple[Path, ...]:
     return (*own, BUNDLED_DIR, BUNDLED_DIR / "local")
 
 
-def read_manifest(path: Path = MANIFEST) -> tuple[dict[str, NetworkEntry], str]:
+def read_manifest(path: Path = MANIFEST) -> Manifest:
     """Read a manifest.
 
     Args:
         path: The TOML file.
-
-    Returns:
-        The entries by name, in the file's order, and the name of the default generator.
 
     Raises:
         ModelNotFoundError: The file is missing or is no manifest.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        entries = [_entry(table) for table in content["network"]]
-        return {entry.name: entry for entry in entries}, str(content["default_generator"])
+        return Manifest(
+            networks={table["name"]: _entry(table) for table in content["network"]},
+            pictures={table["name"]: _entry(table) for table in content.get("picture", ())},
+            default_generator=str(content["default_generator"]),
+        )
     except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise ModelNotFoundError(f"no readable manifest of networks at {path}: {error}") from error
 
@@ -153,11 +168,11 @@ class ModelStore:
             ModelNotFoundError: The manifest is missing or unreadable.
         """
         self.dirs = tuple(model_dirs() if dirs is None else dirs)
-        self._known, self._default = read_manifest(manifest)
+        self._manifest = read_manifest(manifest)
 
     def entries(self) -> list[NetworkEntry]:
         """Give every network of the manifest, then those the user converted, installed or not."""
-        entries = dict(self._known)
+        entries = dict(self._manifest.networks)
         for folder in self.dirs:
             for card in sorted(folder.glob(f"*{CARD_SUFFIX}")):
                 entry = _read_card(card)
@@ -221,7 +236,7 @@ class ModelStore:
             choice = folder / CHOICE_FILE
             if choice.is_file():
                 return choice.read_text(encoding="utf-8").strip()
-        return self._default
+        return self._manifest.default_generator
 
     def use(self, name: str, *, folder: Path) -> None:
         """Make an installed generator the default one.
