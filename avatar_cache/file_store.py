@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,15 +147,20 @@ class FileStore:
         Returns:
             The keys deleted.
         """
+        files = sorted(self._files(), key=lambda item: item[1].st_mtime_ns)
+        names = Counter(status.st_ino for _, status in files)
+        total = self.size_bytes()
         removed: list[str] = []
-        oldest_first = sorted(self._files(), key=lambda item: item[1].st_mtime_ns)
-        for path, _ in oldest_first:
-            if self.size_bytes() <= self.budget_bytes:
+        for path, status in files:
+            if total <= self.budget_bytes:
                 break
             if path == keep:
                 continue
             path.unlink(missing_ok=True)
             removed.append(path.name.removesuffix(self.suffix))
+            names[status.st_ino] -= 1
+            # Space is only freed with the last name of a file.
+            total -= status.st_size if not names[status.st_ino] else 0
             logger.debug("removed %s to keep the budget of %d bytes", path, self.budget_bytes)
         return removed
 

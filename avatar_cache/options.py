@@ -35,6 +35,7 @@ class PrepareOptions:
         on_missing_face: Frames without a face are shown as they are (``keep``), take the last box
             (``hold``), are bridged where the gap is short (``interpolate``), or stop the work.
         face_id: Which face to animate; ``None`` for the largest, most present one.
+        face_at: Animate the face that is nearest to this point (x, y in pixels) when it appears.
         max_pixels: Refuse larger pictures.
         max_duration_s: Refuse longer videos; ``None`` for no limit.
     """
@@ -49,6 +50,7 @@ class PrepareOptions:
     smooth: bool = True
     on_missing_face: OnMissingFace = "keep"
     face_id: int | None = None
+    face_at: tuple[int, int] | None = None
     max_pixels: int = MAX_PIXELS
     max_duration_s: float | None = None
 
@@ -64,6 +66,7 @@ class PrepareOptions:
             f"on_missing_face cannot be {self.on_missing_face!r}": self.on_missing_face
             in get_args(OnMissingFace),
             f"face_id must not be negative: {self.face_id}": (self.face_id or 0) >= 0,
+            "face_id and face_at exclude each other": None in (self.face_id, self.face_at),
             f"box holds no pixel: {self.box}": _holds_pixels(self.box),
         }
         for message, is_met in checks.items():

@@ -89,7 +89,10 @@ def prepare_avatar(
         rows = spool.rows()
         if not len(rows):
             raise _no_face(seen, source, detector)
-        chosen = selection.choose_rows(rows, seen.frame_count, seen.cuts, options.face_id)
+        face_id = options.face_id
+        if options.face_at is not None:
+            face_id = selection.nearest_face(rows, options.face_at)
+        chosen = selection.choose_rows(rows, seen.frame_count, seen.cuts, face_id)
         _check_missing(chosen, source, options)
         framing = _framing(seen, options, detector)
         path = face_path.build_path(rows, chosen, seen.cuts, options, framing)

@@ -44,6 +44,13 @@ def choose_rows(
     return chosen
 
 
+def nearest_face(rows: Rows, point: tuple[int, int]) -> int:
+    """Give the face whose first box has its centre nearest to a point (x, y in pixels)."""
+    ids, first = np.unique(rows["face_id"], return_index=True)
+    centres = boxes.to_centres(rows["box"][first].astype(np.float64))[:, :2]
+    return int(ids[np.argmin(np.hypot(*(centres - point).T))])
+
+
 def most_visible(rows: Rows) -> int:
     """Give the face whose area summed over all frames is largest; 0 when there is none."""
     if not len(rows):

@@ -2,6 +2,7 @@
 
 import io
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -148,6 +149,14 @@ def test_the_largest_face_is_chosen_and_another_can_be_asked_for(store, detector
         store.add(source, options=PrepareOptions(face_id=7), detector=detector)
 
 
+def test_a_face_can_be_chosen_by_a_point_near_it(store, detector, draw, as_png):
+    source = as_png(draw([FaceBox(4, 20, 54, 80), FaceBox(80, 20, 180, 130)]))
+    summary = store.add(source, options=PrepareOptions(face_at=(40, 60)), detector=detector)
+    assert summary.manifest.face_id == 1
+    with pytest.raises(OptionError, match="exclude"):
+        PrepareOptions(face_at=(1, 1), face_id=0)
+
+
 def test_a_given_box_is_used_as_it_is_and_nothing_is_searched(store, detector, clip):
     box = FaceBox(31, 21, 99, 105)
     before = counters.detections
@@ -182,6 +191,23 @@ def test_opacity_of_a_picture_survives(store, detector, draw, as_png):
         kept = avatar.frame(0).alpha
     assert kept is not None
     assert np.array_equal(kept, alpha[..., 0])
+
+
+def test_opacity_of_a_video_survives(store, detector, draw):
+    ramp = np.tile(np.arange(192, dtype=np.uint8), (144, 1))
+    output = io.BytesIO()
+    with av.open(output, "w", format="mov") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 144, 192, "argb"
+        for index in range(15):
+            alpha = np.roll(ramp, index, axis=1)
+            pixels = np.concatenate([draw([SQUARE])[..., ::-1], alpha[..., None]], axis=2)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="argb")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with store.open(store.add(output.getvalue(), detector=detector).avatar_id) as avatar:
+        for index, frame in enumerate(avatar.frames(iter(range(15)))):
+            assert np.array_equal(frame.alpha, np.roll(ramp, index, axis=1))
 
 
 def test_a_shot_change_is_not_smoothed_over(store, detector, draw, as_video):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avatar_cache import AvatarStore, PrepareOptions
+from avatar_cache import AvatarStore, FileStore, PrepareOptions
 from runtime.errors import (
     AvatarCorruptError,
     AvatarNotFoundError,
@@ -238,3 +238,39 @@ def test_features_beyond_the_budget_are_left_out(store, detector, encoder, clip)
     key = store.add(clip, detector=detector).avatar_id
     assert not store.attach(key, encoder, budget_bytes=1000)
     assert store.show(key).manifest.features == {}
+
+
+def _add_on_a_full_disk(root: Path, source: bytes, results: "Queue[str]") -> None:
+    import resource
+
+    from tests.avatar_cache.conftest import SquareDetector
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = AvatarStore(root)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    try:
+        store.add(source, detector=SquareDetector())
+    except OutputError as error:
+        results.put(f"{error} {len(list(root.glob('.drafts/*/*')))}")
+    else:
+        results.put("no error")
+
+
+def test_a_full_disk_is_an_output_error_and_leaves_no_litter(store, clip):
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    child = context.Process(target=_add_on_a_full_disk, args=(store.root, clip, results))
+    child.start()
+    message = results.get(timeout=60)
+    child.join()
+    assert "cannot write the avatar store" in message
+    assert message.endswith(" 0")
+    assert store.list() == []
+
+
+def test_a_second_name_for_the_same_file_costs_nothing(store, detector, portrait):
+    first = store.add(portrait, avatar_id="a", detector=detector)
+    store.add(portrait, avatar_id="b", detector=detector)
+    files = FileStore(store.root, suffix=".avatar", budget_bytes=first.size_bytes)
+    assert files.size_bytes() == first.size_bytes
+    assert files.evict() == []
