@@ -5,7 +5,8 @@ from avatar_cache.features import FeatureEncoder
 from avatar_cache.file_store import FileStore
 from avatar_cache.manifest import FaceTrack, Manifest
 from avatar_cache.options import PrepareOptions
-from avatar_cache.store import AvatarCheck, AvatarStore, AvatarSummary
+from avatar_cache.store import AvatarStore
+from avatar_cache.summary import AvatarCheck, AvatarSummary
 
 __all__ = [
     "AvatarCheck",

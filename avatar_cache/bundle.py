@@ -6,104 +6,23 @@ only known member names, no compression, no links, no duplicates, sizes as promi
 
 import ast
 import hashlib
-import itertools
 import os
-import re
 import stat
 import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_cache.manifest import MAX_BYTES, Manifest, Member
+from avatar_cache.members import MANIFEST, MEMBER_PATTERN, needed_names
 from runtime.errors import AvatarCorruptError, AvatarNotFoundError
 
-MANIFEST = "manifest.json"
-#: Every member that may occur.
-MEMBER_PATTERN = re.compile(
-    r"manifest\.json|image\.png|alpha\.png|thumbnail\.jpg|faces\.npy|landmarks\.npy"
-    r"|frames/\d{5,6}\.mp4|alpha/\d{5,6}\.png|features/[0-9a-f]{8,64}/\d{1,2}\.npy"
-)
-#: Fixed, so that the same avatar gives the same file.
-_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
-
-
-def segment_name(index: int) -> str:
-    """Name the member that holds a segment of frames."""
-    return f"frames/{index:05d}.mp4"
-
-
-def alpha_name(index: int) -> str:
-    """Name the member that holds the opacity of a segment."""
-    return f"alpha/{index:05d}.png"
-
-
-def feature_name(digest: str, level: int) -> str:
-    """Name the member that holds one level of a generator's features for all frames."""
-    return f"features/{digest}/{level}.npy"
-
-
-class BundleWriter:
-    """Writes an avatar file member by member; the manifest comes last."""
-
-    def __init__(self, path: Path) -> None:
-        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True)
-        self._members: dict[str, Member] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
-
-    def add(self, name: str, content: bytes) -> None:
-        """Add a member from memory."""
-        self._zip.writestr(zipfile.ZipInfo(name, _TIMESTAMP), content)
-        self._members[name] = Member(hashlib.sha256(content).hexdigest(), len(content))
-
-    def add_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
-        """Add a member that is too large for memory."""
-        digest, size = hashlib.sha256(), 0
-        with self._zip.open(zipfile.ZipInfo(name, _TIMESTAMP), "w", force_zip64=True) as file:
-            for block in blocks:
-                digest.update(block)
-                size += len(block)
-                file.write(block)
-        self._members[name] = Member(digest.hexdigest(), size)
-
-    def add_array(self, name: str, array: NDArray[Any]) -> None:
-        """Add an array, which may be mapped from disk, in NumPy's file format."""
-        rows = max(1, _BLOCK // max(1, array[:1].nbytes))
-        blocks = (array[first : first + rows] for first in range(0, len(array), rows))
-        self.add_array_blocks(name, array.dtype, array.shape, blocks)
-
-    def add_array_blocks(
-        self,
-        name: str,
-        kind: np.dtype[Any],
-        shape: tuple[int, ...],
-        blocks: Iterator[NDArray[Any]],
-    ) -> None:
-        """Add an array of known shape that comes a few rows at a time."""
-        content = (np.ascontiguousarray(block, kind).tobytes() for block in blocks)
-        self.add_blocks(name, itertools.chain([_npy_header(kind, shape)], content))
-
-    def copy(self, bundle: "Bundle", name: str) -> None:
-        """Add a member of another bundle, checked on the way."""
-        self.add_blocks(name, bundle.blocks(name))
-        if self._members[name] != bundle.manifest.members[name]:
-            raise bundle.corrupt(name)
-
-    def finish(self, manifest: Manifest) -> None:
-        """Add the manifest, with the hashes of all members."""
-        content = manifest.with_members(self._members).to_json()
-        self._zip.writestr(zipfile.ZipInfo(MANIFEST, _TIMESTAMP), content)
 
 
 class Bundle:
@@ -245,7 +164,7 @@ class Bundle:
         sizes = {name: entry.file_size for name, entry in self._entries.items() if name != MANIFEST}
         promised = {name: member.size_bytes for name, member in self.manifest.members.items()}
         wrong = {name for name, _ in sizes.items() ^ promised.items()}
-        wrong |= sizes.keys() ^ _needed_names(self.manifest)
+        wrong |= sizes.keys() ^ needed_names(self.manifest)
         if wrong:
             raise self.corrupt(min(wrong))
 
@@ -270,19 +189,6 @@ class Bundle:
         return start, start + entry.file_size
 
 
-def _needed_names(manifest: Manifest) -> set[str]:
-    """Give every member but the manifest that an avatar must have; there are no others."""
-    names = {"faces.npy", "landmarks.npy", "thumbnail.jpg"}
-    is_still = "image.png" in manifest.members
-    segments = range(0 if is_still else manifest.segment_count)
-    names |= {"image.png"} if is_still else {segment_name(index) for index in segments}
-    if manifest.has_alpha:
-        names |= {"alpha.png"} if is_still else {alpha_name(index) for index in segments}
-    for digest, levels in manifest.features.items():
-        names |= {feature_name(digest, level) for level in range(levels)}
-    return names
-
-
 def _problem(info: zipfile.ZipInfo, file_bytes: int) -> str:
     """Say why a member cannot be trusted; empty when it can."""
     mode = info.external_attr >> 16
@@ -296,18 +202,6 @@ def _problem(info: zipfile.ZipInfo, file_bytes: int) -> str:
     }
     found = [problem for problem, is_met in problems.items() if is_met]
     return f"member {info.filename[:80]!r} has {found[0]}" if found else ""
-
-
-def _npy_header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    description = {
-        "descr": np.lib.format.dtype_to_descr(kind),
-        "fortran_order": False,
-        "shape": shape,
-    }
-    text = repr(description).encode()
-    padding = -(10 + len(text) + 1) % 64
-    text += b" " * padding + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
 
 def _read_header(file: int, offset: int) -> tuple[tuple[int, ...], np.dtype[Any], int]:

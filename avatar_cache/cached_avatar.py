@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_cache import codec
-from avatar_cache.bundle import Bundle, alpha_name, feature_name, segment_name
+from avatar_cache.bundle import Bundle
 from avatar_cache.face_path import PATH_COLUMNS
 from avatar_cache.manifest import Manifest
+from avatar_cache.members import alpha_name, feature_name, segment_name
 from runtime import boxes, crops
 from runtime.errors import AvatarCorruptError
 from runtime.faces.mesh_points import POINT_COUNT

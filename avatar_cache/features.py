@@ -9,8 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_cache.bundle import MANIFEST, Bundle, BundleWriter, feature_name
+from avatar_cache.bundle import Bundle
+from avatar_cache.bundle_writer import BundleWriter
 from avatar_cache.cached_avatar import CachedAvatar
+from avatar_cache.members import MANIFEST, feature_name
 from runtime.types import FaceCrop
 
 #: Crops encoded at once.

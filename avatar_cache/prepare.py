@@ -1,57 +1,24 @@
 """From an image or video to an avatar file, in one pass and flat memory."""
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_cache import codec, face_path, selection
-from avatar_cache.bundle import BundleWriter, alpha_name, segment_name
+from avatar_cache.bundle_writer import BundleWriter
 from avatar_cache.face_path import FacePath, Framing
 from avatar_cache.manifest import Manifest
 from avatar_cache.options import PrepareOptions
 from avatar_cache.selection import NO_ROW
+from avatar_cache.source_pass import Progress, Seen, Source, SourcePass, read_source
 from avatar_cache.spool import FaceSpool, Rows
-from runtime import boxes
 from runtime.boxes import Pads
-from runtime.errors import FaceNotFoundError, OptionError, TooLargeError
+from runtime.errors import FaceNotFoundError
 from runtime.faces import FaceDetector, mesh_points
-from runtime.faces.facemesh import SCORE_FLOOR, Roi
-from runtime.faces.shots import ShotDetector
-from runtime.media import MediaSource, source_name
-from runtime.types import Detection, FaceBox, Frame, Planes
-from runtime.video import Picture, VideoInfo, probe_video, read_pictures, to_planes
-
-#: Called with the share of the work done, 0 to 1; may raise ``CancelledError`` to stop.
-Progress = Callable[[float], None]
-#: Encoded segments waiting for the file at most.
-_SEGMENTS_AHEAD = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A source with everything that names its result."""
-
-    media: MediaSource
-    fingerprint: str
-    sha256: str
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What one pass over the pictures found out."""
-
-    first: Frame
-    size: tuple[int, int]
-    fps: float
-    has_alpha: bool
-    cuts: list[int] = field(default_factory=list)
-    frame_count: int = 0
+from runtime.faces.facemesh import SCORE_FLOOR
+from runtime.media import source_name
+from runtime.video import probe_video
 
 
 def prepare_avatar(
@@ -84,8 +51,8 @@ def prepare_avatar(
     info = probe_video(source.media, max_pixels=options.max_pixels)
     spool = FaceSpool(target.with_suffix(".faces"))
     with BundleWriter(target) as writer, spool:
-        pictures = _pictures(source, info, options, progress)
-        seen = _Pass(writer, spool, options, detector, info).run(pictures)
+        pictures = read_source(source, info, options, progress)
+        seen = SourcePass(writer, spool, options, detector, info).run(pictures)
         rows = spool.rows()
         if not len(rows):
             raise _no_face(seen, source, detector)
@@ -103,138 +70,7 @@ def prepare_avatar(
     return manifest
 
 
-class _Pass:
-    """Reads every picture once: finds faces, notes shot changes, encodes segments aside."""
-
-    def __init__(
-        self,
-        writer: BundleWriter,
-        spool: FaceSpool,
-        options: PrepareOptions,
-        detector: FaceDetector,
-        info: VideoInfo,
-    ) -> None:
-        self._writer = writer
-        self._spool = spool
-        self._options = options
-        self._detector = detector
-        self._is_still = info.kind == "image" or options.static
-        self._fps = options.fps if info.kind == "image" else info.fps
-        self._planes: list[Planes] = []
-        self._alphas: list[codec.Alpha] = []
-        self._pending: deque[tuple[str, Future[bytes]]] = deque()
-
-    def run(self, pictures: Iterator[Picture]) -> _Seen:
-        first = next(pictures)
-        size = (first.frame.shape[0], first.frame.shape[1])
-        seen = _Seen(first.frame, size, self._fps, first.alpha is not None)
-        shots = ShotDetector()
-        with ThreadPoolExecutor(1, "mouthpiece-encode") as encoder:
-            for picture, faces in self._with_faces(itertools.chain([first], pictures)):
-                if shots.is_cut(picture.frame):
-                    seen.cuts.append(seen.frame_count)
-                self._spool.add(seen.frame_count, faces)
-                seen.frame_count += 1
-                self._collect(picture, seen, encoder)
-            self._encode_collected(seen, encoder)
-            while self._pending:
-                self._write_oldest()
-        return seen
-
-    def _with_faces(self, pictures: Iterator[Picture]) -> Iterator[tuple[Picture, list[Detection]]]:
-        kept, shown = itertools.tee(pictures)
-        frames = (picture.frame for picture in shown)
-        if self._options.box is not None:
-            faces = _in_box(frames, self._options.box, self._detector)
-        elif self._is_still:
-            faces = (self._detector.detect([frame])[0] for frame in frames)
-        else:
-            faces = self._detector.track(frames)
-        return zip(kept, faces, strict=False)
-
-    def _collect(self, picture: Picture, seen: _Seen, encoder: ThreadPoolExecutor) -> None:
-        if self._is_still:
-            self._submit(encoder, "image.png", picture.frame)
-            if picture.alpha is not None:
-                self._submit(encoder, "alpha.png", picture.alpha)
-            return
-        self._planes.append(to_planes(picture.frame))
-        if seen.has_alpha:
-            self._alphas.append(_opacity(picture))
-        if len(self._planes) == codec.segment_length(seen.size):
-            self._encode_collected(seen, encoder)
-
-    def _encode_collected(self, seen: _Seen, encoder: ThreadPoolExecutor) -> None:
-        if not self._planes:
-            return
-        index = (seen.frame_count - 1) // codec.segment_length(seen.size)
-        segment = encoder.submit(codec.encode_segment, self._planes)
-        self._pending.append((segment_name(index), segment))
-        if seen.has_alpha:
-            self._submit(encoder, alpha_name(index), np.vstack(self._alphas))
-        self._planes, self._alphas = [], []
-        while len(self._pending) > _SEGMENTS_AHEAD:
-            self._write_oldest()
-
-    def _submit(self, encoder: ThreadPoolExecutor, name: str, image: NDArray[np.uint8]) -> None:
-        self._pending.append((name, encoder.submit(codec.encode_image, image)))
-
-    def _write_oldest(self) -> None:
-        name, encoded = self._pending.popleft()
-        self._writer.add(name, encoded.result())
-
-
-def _pictures(
-    source: Source, info: VideoInfo, options: PrepareOptions, progress: Progress | None
-) -> Iterator[Picture]:
-    pictures = read_pictures(
-        source.media,
-        resize_factor=options.resize_factor,
-        rotate=options.rotate,
-        crop=options.crop,
-        max_pixels=options.max_pixels,
-    )
-    expected = max(1, info.frame_count)
-    for index, picture in enumerate(itertools.islice(pictures, 1 if options.static else None)):
-        _check_length(index, info, source, options)
-        if progress is not None:
-            progress(min(1.0, index / expected))
-        yield picture
-
-
-def _check_length(index: int, info: VideoInfo, source: Source, options: PrepareOptions) -> None:
-    """Refuse a video that is too long, whatever its header says."""
-    longest = options.max_duration_s
-    if longest is not None and info.kind == "video" and index / info.fps > longest:
-        raise TooLargeError(
-            f"{source_name(source.media)} is longer than the limit of {longest:g} s for avatars"
-        )
-
-
-def _in_box(
-    frames: Iterator[Frame], box: FaceBox, detector: FaceDetector
-) -> Iterator[list[Detection]]:
-    """Read the landmarks inside a fixed box; nothing is searched."""
-    for frame in frames:
-        size = (frame.shape[0], frame.shape[1])
-        inside = boxes.clip(box, size)
-        if inside != box:
-            raise OptionError(
-                f"box {tuple(box)} (x1, y1, x2, y2) leaves the {size[1]} x {size[0]} picture"
-            )
-        score, landmarks = detector.facemesh.settle(frame, Roi.of_box(box, 1.25), passes=2)
-        if score < SCORE_FLOOR:
-            landmarks = mesh_points.typical_landmarks(box)
-        yield [Detection(box, score, landmarks)]
-
-
-def _opacity(picture: Picture) -> codec.Alpha:
-    if picture.alpha is not None:
-        return picture.alpha
-    return np.full(picture.frame.shape[:2], 255, np.uint8)
-
-
-def _no_face(seen: _Seen, source: Source, detector: FaceDetector) -> FaceNotFoundError:
+def _no_face(seen: Seen, source: Source, detector: FaceDetector) -> FaceNotFoundError:
     best = detector.best_score(seen.first)
     return FaceNotFoundError(
         f"no face in {source_name(source.media)}: looked at {seen.frame_count} frames, best score "
@@ -254,7 +90,7 @@ def _check_missing(chosen: NDArray[np.intp], source: Source, options: PrepareOpt
         )
 
 
-def _framing(seen: _Seen, options: PrepareOptions, detector: FaceDetector) -> Framing:
+def _framing(seen: Seen, options: PrepareOptions, detector: FaceDetector) -> Framing:
     wanted, included = np.array(options.pads), np.array(detector.included_pads)
     is_fixed = options.box is not None
     return Framing(
@@ -277,7 +113,7 @@ def _manifest(
     source: Source,
     options: PrepareOptions,
     detector: FaceDetector,
-    seen: _Seen,
+    seen: Seen,
     path: FacePath,
     rows: Rows,
     chosen: NDArray[np.intp],

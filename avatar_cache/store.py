@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from avatar_cache.bundle import Bundle
@@ -11,7 +10,9 @@ from avatar_cache.features import BUDGET_BYTES, FeatureEncoder, attach_features
 from avatar_cache.file_store import FileStore, check_key
 from avatar_cache.manifest import Manifest
 from avatar_cache.options import ID_LENGTH, PrepareOptions, fingerprint
-from avatar_cache.prepare import Progress, Source, prepare_avatar
+from avatar_cache.prepare import prepare_avatar
+from avatar_cache.source_pass import Progress, Source
+from avatar_cache.summary import AvatarCheck, AvatarSummary
 from runtime.errors import AvatarError, AvatarNotFoundError, OutputError
 from runtime.faces import FaceDetector
 
@@ -20,77 +21,6 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".avatar"
 #: Default budget: about an hour of 720p video avatars.
 STORE_BYTES = 8 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class AvatarSummary:
-    """What a list of avatars shows.
-
-    Attributes:
-        avatar_id: Its id.
-        path: Its file.
-        manifest: Its facts.
-        size_bytes: Size of its file.
-        used_at: When it was last used, seconds since 1970.
-        cached: Whether ``add`` found it ready.
-    """
-
-    avatar_id: str
-    path: Path
-    manifest: Manifest
-    size_bytes: int
-    used_at: float
-    cached: bool = False
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex SHA-256 of its source, settings, detector and schema."""
-        return self.manifest.fingerprint
-
-    @property
-    def frames(self) -> int:
-        """Number of frames."""
-        return self.manifest.frame_count
-
-    @property
-    def faces(self) -> int:
-        """Number of frames that are animated."""
-        return self.frames - sum(last - first for first, last in self.manifest.missing)
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds; 0 for an image."""
-        return 0.0 if self.manifest.kind == "image" else self.frames / self.manifest.fps
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self.manifest.height
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self.manifest.width
-
-    def as_json(self) -> dict[str, object]:
-        """Give everything known about it as plain values, without the list of members."""
-        facts = asdict(self.manifest)
-        del facts["members"]
-        own: dict[str, object] = {"avatar_id": self.avatar_id, "path": str(self.path)}
-        return {**own, "size_bytes": self.size_bytes, "used_at": self.used_at, **facts}
-
-
-@dataclass(frozen=True, slots=True)
-class AvatarCheck:
-    """The result of checking one avatar.
-
-    Attributes:
-        avatar_id: Its id.
-        problem: What is wrong and how to repair it; empty when it is intact.
-    """
-
-    avatar_id: str
-    problem: str = ""
 
 
 class AvatarStore:
