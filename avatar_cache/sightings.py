@@ -10,6 +10,7 @@ from avatar_cache.sampling import Sample
 from runtime import boxes
 from runtime.faces import mesh_points
 from runtime.types import Detection, FaceBox, Frame
+from runtime.video import VideoInfo
 
 #: Faces further apart than their own size in consecutive samples are told apart.
 SAME_FACE_OVERLAP = 0.1
