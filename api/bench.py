@@ -80,7 +80,7 @@ def run_bench(report: Path | None, seconds: Sequence[int]) -> None:
     rows = []
     with TemporaryDirectory(prefix="mouthpiece-bench-") as folder:
         settings = Settings().model_copy(update={"cache_dir": Path(folder) / "cache"})
-        with Mouthpiece(settings) as mouthpiece:
+        with Mouthpiece(settings, probes=True) as mouthpiece:
             for row in measure(mouthpiece, seconds, Path(folder)):
                 print(row.as_text(), flush=True)
                 rows.append(row.as_json())

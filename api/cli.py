@@ -10,7 +10,8 @@ import sys
 import typer
 
 from api.commands import avatars, examine, serving, speak, wav2lip
-from convert import cli as convert_cli, models_cli
+from convert.cli import app as convert_app
+from convert.models_cli import app as models_app
 
 EXIT_BROKEN = 1
 EXIT_USAGE = 2
@@ -32,8 +33,8 @@ app.command()(speak.say)
 app.command()(examine.inspect)
 app.add_typer(avatars.app, name="avatar")
 app.command()(serving.serve)
-app.add_typer(convert_cli.app, name="convert")
-app.add_typer(models_cli.app, name="models")
+app.add_typer(convert_app, name="convert")
+app.add_typer(models_app, name="models")
 app.command()(examine.bench)
 app.command()(examine.doctor)
 app.command(

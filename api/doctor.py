@@ -109,7 +109,7 @@ def _networks(settings: Settings) -> Iterator[Finding]:
 def _arithmetic(settings: Settings) -> Iterator[Finding]:
     from api.service import Mouthpiece
 
-    with Mouthpiece(settings) as mouthpiece:
+    with Mouthpiece(settings, probes=True) as mouthpiece:
         generator = mouthpiece.generator()
         yield Finding(
             "arithmetic",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -16,6 +17,7 @@ from typing import Any, Self
 import cv2
 
 from api.capabilities import Capabilities, describe_capabilities
+from api.checkpoints import generator_for_checkpoint
 from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport, Precision
 from api.settings import Settings
 from api.speech import DEFAULT_VOICE, synthesize
@@ -28,10 +30,11 @@ from runtime.destination import check_output
 from runtime.faces import BlazeFaceMesh, FaceMesh
 from runtime.film import write_film
 from runtime.generator import Generator
-from runtime.host import HostPlan, plan_by_rules, probe_host
+from runtime.host import HostPlan, Precision as HostPrecision
 from runtime.media import MediaSource
 from runtime.models import ModelFile, ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
+from runtime.probing import choose_plan
 from runtime.types import FaceBox
 
 logger = logging.getLogger(__name__)
@@ -53,13 +56,18 @@ class Mouthpiece:
         avatars: Avatars prepared before.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, probes: bool = False) -> None:
         """Open the stores; nothing is loaded yet.
+
+        Args:
+            settings: ``None`` reads the environment.
+            probes: Measure for two seconds how a network runs best here, unless that is known.
 
         Raises:
             ModelNotFoundError: The manifest of networks is missing.
         """
         self.settings = settings or Settings()
+        self._probes = probes
         self.models = ModelStore(model_dirs(self.settings.models_dir))
         self.avatars = AvatarStore(
             self.settings.avatars_dir, budget_bytes=self.settings.cache_bytes
@@ -233,7 +241,7 @@ class Mouthpiece:
         Raises:
             ModelError: It is not installed or does not fit this engine.
         """
-        name = name or self.settings.model or self.models.default()
+        name = name or self._default_generator
         wanted = self.settings.precision if precision == "auto" else precision
         with self._networks:
             key = (name, wanted, deterministic)
@@ -243,6 +251,21 @@ class Mouthpiece:
                     file, plan, cache_dir=self.settings.cache_dir / "compiled"
                 )
             return self._generators[key]
+
+    def model_for_checkpoint(self, checkpoint: Path) -> str:
+        """Return the name of the generator for a checkpoint, converting it the first time.
+
+        Raises:
+            CheckpointError: The file is missing or cannot be converted.
+            ModelNotFoundError: It must be converted first and the converter is not installed.
+        """
+        return generator_for_checkpoint(checkpoint, self.models, self.settings.models_dir)
+
+    @cached_property
+    def _default_generator(self) -> str:
+        if self.settings.model is None and self.settings.checkpoint_path is not None:
+            return self.model_for_checkpoint(self.settings.checkpoint_path)
+        return self.settings.model or self.models.default()
 
     def capabilities(self) -> Capabilities:
         """Tell what this installation can do and why it computes as it does."""
@@ -269,14 +292,18 @@ class Mouthpiece:
     def _choose(
         self, name: str, wanted: Precision, deterministic: bool
     ) -> tuple[ModelFile, HostPlan]:
-        plan = plan_by_rules(
-            probe_host(),
-            ("int8", "bf16", "f32") if "int8" in self.models.precisions(name) else ("bf16", "f32"),
+        files: dict[HostPrecision, ModelFile] = {"f32": self.models.find(name, "f32")}
+        if "int8" in self.models.precisions(name):
+            files["int8"] = self.models.find(name, "int8")
+        plan = choose_plan(
+            files,
             wanted=wanted,
             is_deterministic=deterministic,
             threads=self.settings.threads or None,
+            folder=self.settings.cache_dir / "probes",
+            probes=self._probes,
         )
-        return self.models.find(name, plan.precision), plan
+        return files["int8" if plan.precision == "int8" else "f32"], plan
 
     @contextmanager
     def _prepared(

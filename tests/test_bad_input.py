@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime.video import read_image
 from tests.conftest import silence, tone
-from tests.program import SAMPLE, needs_models, run, write_wav
+from tests.program import SAMPLE, Ran, needs_models, run, write_wav
 
 pytestmark = needs_models
 
 
 @pytest.fixture
-def speech(tmp_path) -> Path:
+def speech(tmp_path: Path) -> Path:
     return write_wav(tmp_path / "speech.wav", tone(0.5))
 
 
@@ -29,7 +30,7 @@ def write_picture(path: Path, picture: np.ndarray, *options: int) -> Path:
     return path
 
 
-def refused(ran, output: Path, *words: object) -> None:
+def refused(ran: Ran, output: Path, *words: object) -> None:
     """The run failed for its input, said why, and left nothing."""
     assert ran.code == 3, ran.stderr
     for word in words:
@@ -99,7 +100,7 @@ def test_pure_silence_gives_a_video_of_a_closed_mouth(tmp_path):
 
 @pytest.mark.parametrize("kind", ["grey", "alpha", "large", "odd"])
 def test_any_kind_of_picture_with_a_face_works(tmp_path, speech, kind):
-    portrait = cv2.imread(str(SAMPLE))
+    portrait = read_image(SAMPLE)
     picture = {
         "grey": lambda: cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY),
         "alpha": lambda: cv2.cvtColor(portrait, cv2.COLOR_BGR2BGRA),

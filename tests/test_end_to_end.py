@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 
+from runtime.video import read_image
 from tests.conftest import silence, tone
 from tests.program import SAMPLE, needs_models, run, write_wav
 
@@ -18,7 +18,7 @@ def probe(path: Path) -> tuple[list[np.ndarray], float, float]:
     """Frames, seconds of picture, seconds of sound of a video."""
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-        fps = float(container.streams.video[0].average_rate)
+        fps = float(container.streams.video[0].average_rate or 0)
     samples, rate = 0, 1
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
@@ -112,17 +112,17 @@ def test_the_flags_of_wav2lip_make_the_same_kind_of_video(tmp_path, speech):
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory) -> Path:
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds of vowel-like sound with pauses."""
     path = tmp_path_factory.mktemp("speech") / "speech.wav"
     return write_wav(path, np.concatenate([silence(0.4), tone(1.2), silence(0.4)]))
 
 
 @pytest.fixture(scope="module")
-def face_video(tmp_path_factory) -> Path:
+def face_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample face drifting sideways, 12 frames at 20 fps."""
     path = tmp_path_factory.mktemp("video") / "face.mp4"
-    portrait = cv2.imread(str(SAMPLE))
+    portrait = read_image(SAMPLE)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=20, options={"crf": "12"})
         stream.width = stream.height = 256

@@ -47,7 +47,10 @@ def read_lips(mouthpiece: Mouthpiece, sound: np.ndarray, output: Path) -> np.nda
     mesh = FaceMesh(BUNDLED_DIR / "local" / "facemesh.xml")
     roi = Roi.of_box(FaceBox(178, 74, 272, 181))
     with av.open(str(output)) as container:
-        frames = (frame.to_ndarray(format="bgr24") for frame in container.decode(video=0))
+        frames = (
+            np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+            for frame in container.decode(video=0)
+        )
         return np.array([float(opening(mesh.settle(frame, roi)[1])) for frame in frames])
 
 
@@ -56,7 +59,7 @@ def loudness(sound: np.ndarray, frames: int) -> np.ndarray:
     per_frame = SAMPLE_RATE // FPS
     padded = np.pad(sound, (0, frames * per_frame - len(sound)))
     power = np.square(padded.reshape(frames, per_frame)).mean(axis=1)
-    return np.maximum(10 * np.log10(power + 1e-9), -45)
+    return np.asarray(np.maximum(10 * np.log10(power + 1e-9), -45))
 
 
 def test_the_lips_follow_this_sound_and_not_the_same_sound_400_ms_later(lips, speech):
