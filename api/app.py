@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -134,6 +135,7 @@ def serve(settings: Settings | None = None) -> None:
     service.give_up = give_up
     sockets = [bind(settings.host, port) for port in settings.ports]
     logger.info("listening", extra={"addresses": [_address(one) for one in sockets]})
+    sys.setswitchinterval(0.0005)
     server.run(sockets=sockets)
     if service.readiness.failure is not None:
         raise ModelError(service.readiness.failure)

@@ -27,6 +27,8 @@ async def inspect(request: Request) -> dict[str, Any]:
         sent = await guest.read(*names)
         file = sent.file(*names)
         found: dict[str, Any] = plain(await guest.run(lambda _: guest.engine.inspect(file.path)))
+        # Where the upload lay for a moment means nothing to anyone.
+        found.pop("source", None)
         return found
 
 

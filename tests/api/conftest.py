@@ -30,19 +30,19 @@ def settings(tmp_path):
 
 
 class Running:
-    """A service on the toy engine behind a real server on loopback."""
+    """A service behind a real server on loopback; on the toy engine unless told otherwise."""
 
-    def __init__(self, settings, *, wait=True, prepare=None):
+    def __init__(self, settings, *, wait=True, prepare=None, open_engine=ToyEngine, seconds=10):
         self.engine = None
 
-        def open_engine(chosen):
-            engine = ToyEngine(chosen)
+        def opened(chosen):
+            engine = open_engine(chosen)
             if prepare:
                 prepare(engine)
             self.engine = engine
             return engine
 
-        self.app = create_app(settings, open_engine=open_engine)
+        self.app = create_app(settings, open_engine=opened)
         self.service = self.app.state.service
         self.server = Server(server_config(self.app, settings))
         self.server.service = self.service
@@ -53,7 +53,7 @@ class Running:
         self.client = httpx.Client(base_url=self.url, timeout=20)
         until(lambda: self.server.started)
         if wait:
-            until(lambda: not self.service.readiness.waiting_for)
+            until(lambda: not self.service.readiness.waiting_for, seconds=seconds)
 
     def stop(self):
         self.client.close()

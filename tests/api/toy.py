@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 
 from api.options import AnimateOptions, AnimateReport
@@ -235,7 +236,7 @@ def decode(source, max_s):
                     length += len(blocks[-1])
                 if length > max_s * 16_000:
                     raise AudioTooLongError(f"longer than {max_s:g} s")
-    except (OSError, IndexError, ValueError) as error:
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
         raise AudioDecodeError(f"no sound can be read: {error}") from error
     if not length:
         raise AudioDecodeError("the sound is empty")
