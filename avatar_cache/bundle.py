@@ -135,13 +135,16 @@ class Bundle:
 
     def _read_contents(self) -> dict[str, zipfile.ZipInfo]:
         try:
-            with zipfile.ZipFile(self.path) as archive:
+            # The open file, not the path: another process may just be replacing it.
+            with zipfile.ZipFile(self._file) as archive:
                 infos = archive.infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise self._unusable(f"no avatar file ({error})") from error
         end = os.fstat(self._file.fileno()).st_size
         problems = [problem for info in infos if (problem := _problem(info, end))]
         entries = {info.filename: info for info in infos}
+        if sum(info.file_size for info in infos) > end:
+            problems.append("members that share bytes")
         if len(entries) != len(infos):
             problems.append("two members of one name")
         if MANIFEST not in entries or entries[MANIFEST].file_size > MAX_BYTES:

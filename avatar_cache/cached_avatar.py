@@ -182,7 +182,8 @@ class CachedAvatar:
             if is_still:
                 pictures = [to_planes(codec.decode_image(content, (height, width, 3)))]
             else:
-                pictures = codec.decode_segment(content, self.size)
+                most = self.manifest.segment_frames
+                pictures = codec.decode_segment(content, self.size, most=most)
             if not self.manifest.has_alpha:
                 return pictures, [None] * len(pictures)
             name = "alpha.png" if is_still else alpha_name(segment)
