@@ -39,7 +39,9 @@ def another_voice(mel: MelSpectrogram, rng: np.random.Generator) -> MelSpectrogr
         mel = warp_bands(mel, rng.uniform(*_TRACT))
     if rng.random() < 0.3:
         noise = rng.uniform(-4, -1.5) + rng.normal(0, 0.15, mel.shape)
-        mel = np.logaddexp(3 * mel, 3 * noise) / 3  # levels are logarithms: sounds add up
+        mel = np.asarray(
+            np.logaddexp(3 * mel, 3 * noise) / 3, np.float32
+        )  # levels are logarithms: sounds add up
     if rng.random() < 0.2:
         cut = rng.integers(45, _BANDS)
         mel = mel.copy()
@@ -77,7 +79,8 @@ class View:
         """Apply the colours of this view to a picture, 0 to 255."""
         if self.is_grey:
             picture = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
-        return np.clip((picture * self.gain + self.lift) * self.tint, 0, 255)
+        lit = (picture * self.gain + self.lift) * self.tint
+        return np.asarray(np.clip(lit, 0, 255), np.float32)
 
 
 def random_view(to_crop: Affine, rng: np.random.Generator) -> View:

@@ -103,7 +103,8 @@ def train_lip_net(
         (errors.points + errors.opening).backward()  # type: ignore[no-untyped-call]  # torch stub
         optimiser.step()
         schedule.step()
-    return net.eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
+    return net
 
 
 def save_lip_net(net: LipNet, path: Path) -> None:
@@ -132,4 +133,5 @@ def _spoilt(pictures: Tensor) -> Tensor:
         blurred = functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
         share = torch.rand(len(pictures), 1, 1, 1)
         pictures = blurred * share + pictures * (1 - share)
-    return pictures + torch.randn_like(pictures) * torch.rand(()) * 0.03
+    noise: Tensor = torch.randn_like(pictures) * torch.rand(()) * 0.03
+    return pictures + noise

@@ -30,7 +30,7 @@ def mouth_boxes(lips: LipPoints, size: int) -> Boxes:
     low, high = lips.min(axis=1), lips.max(axis=1)
     room = (high - low) * np.array(_MOUTH_ROOM, np.float32)
     corners = np.concatenate([np.floor(low - room), np.ceil(high + room) + 1], axis=1)
-    return np.clip(corners, 0, size).astype(np.intp)
+    return np.asarray(np.clip(corners, 0, size), np.intp)
 
 
 def mouth_l1(pictures: Pictures, truth: Pictures, boxes: Boxes) -> float:

@@ -121,7 +121,7 @@ class TrainedNetwork(nn.Module):
         face = face_input(torch.from_numpy(crop[None])).to(device)
         drawn = []
         with torch.no_grad():
-            for batch in torch.from_numpy(chunks)[:, None].to(device).split(_BATCH):
+            for batch in torch.split(torch.from_numpy(chunks)[:, None].to(device), _BATCH):
                 mouths = self(self.listen(batch), face.expand(len(batch), -1, -1, -1))
                 drawn.append((mouths * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu())
         self.train(was_training)

@@ -11,18 +11,14 @@ BILABIALS = frozenset("bmp")
 _VOWELS = frozenset("aeiouAIEOU")
 _VOWEL_LENGTH, _CONSONANT_LENGTH = 2.0, 1.0
 
-#: One letter a phone: capitals are diphthongs and long vowels, T is "th", S "sh", C "ch", N "ng".
-LEXICON = {
-    **{"bin": "bin", "lay": "lA", "place": "plAs", "set": "set"},
-    **{"blue": "blU", "green": "grEn", "red": "red", "white": "wIt"},
-    **{"at": "at", "by": "bI", "in": "in", "with": "wiT"},
-    **{"a": "A", "b": "bE", "c": "sE", "d": "dE", "e": "E", "f": "ef", "g": "jE", "h": "AC"},
-    **{"i": "I", "j": "jA", "k": "kA", "l": "el", "m": "em", "n": "en", "o": "O", "p": "pE"},
-    **{"q": "kyU", "r": "ar", "s": "es", "t": "tE", "u": "yU", "v": "vE", "x": "eks"},
-    **{"y": "wI", "z": "zed", "zero": "zErO", "one": "wun", "two": "tU", "three": "TrE"},
-    **{"four": "fOr", "five": "fIv", "six": "siks", "seven": "sevun", "eight": "At"},
-    **{"nine": "nIn", "again": "ugen", "now": "nOw", "please": "plEz", "soon": "sUn"},
-}
+#: word:phones, one letter a phone; capitals are diphthongs and long vowels, T is "th", C "ch".
+_LEXICON_TEXT = """
+bin:bin lay:lA place:plAs set:set blue:blU green:grEn red:red white:wIt at:at by:bI in:in with:wiT
+a:A b:bE c:sE d:dE e:E f:ef g:jE h:AC i:I j:jA k:kA l:el m:em n:en o:O p:pE q:kyU r:ar s:es t:tE
+u:yU v:vE x:eks y:wI z:zed zero:zErO one:wun two:tU three:TrE four:fOr five:fIv six:siks
+seven:sevun eight:At nine:nIn again:ugen now:nOw please:plEz soon:sUn
+"""
+LEXICON = dict(entry.split(":") for entry in _LEXICON_TEXT.split())
 
 
 class Phone(NamedTuple):

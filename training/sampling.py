@@ -78,7 +78,8 @@ class GestureTable:
 
     def of(self, sound: str) -> Floats:
         """Give a sound's table, float32 ``(frames, width)``."""
-        return self._tables[sound]
+        table: Floats = self._tables[sound]
+        return table
 
 
 def gestures_of(lips: LipPoints) -> Floats:
@@ -186,7 +187,7 @@ class Sampler:
 
 
 def mouth_mask(lips: LipPoints) -> Floats:
-    """Mark the mouth: float32 ``(1, 96, 96)``, 1 in a box around the lips with room for the chin."""
+    """Mark the mouth, float32 ``(1, 96, 96)``: 1 in a box around the lips and chin."""
     low, high = lips.min(axis=0), lips.max(axis=0)
     centre = (low + high) / 2
     half = np.maximum((high - low) * _MOUTH_HALF, _LEAST_HALF)

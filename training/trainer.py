@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convert.networks.wav2lip import channels_for_width
 from training.lip_net import LipNet, lip_errors
 from training.losses import Adversary, adversary_error, balanced_gradient, picture_errors
 from training.network import (
@@ -120,7 +121,7 @@ class Trainer:
         self.network, self.sampler, self.options = network.to(self.device), sampler, options
         self.lip_net = lip_net.to(self.device)
         self.folder = folder
-        heard = int(network.body.audio_encoder[-1].conv_block[0].out_channels)
+        heard = channels_for_width(*network.widths).audio[-1]
         self.gesture_head = nn.Linear(heard, sampler.gestures.width).to(self.device)
         self.adversary = Adversary().to(self.device)
         if not options.train_face:
