@@ -47,6 +47,11 @@ def first_stream(
         found = f"only {' and '.join(kinds) or 'an empty file'} ({container.format.name})"
         raise AudioDecodeError(f"no sound in {name}: expected {EXPECTED}, found {found}")
     stream = container.streams.audio[0]
+    # The annotation of PyAV leaves out that streams of unknown codecs have no context.
+    if getattr(stream, "codec_context", None) is None:
+        raise AudioDecodeError(
+            f"cannot decode {name}: expected {EXPECTED}, found an unknown sound codec"
+        )
     if not stream.rate or not stream.channels:
         raise AudioDecodeError(
             f"cannot decode {name}: expected {EXPECTED}, found an audio stream without a rate"

@@ -69,11 +69,12 @@ def _image_codec(head: bytes) -> str:
 
 def _png_header(content: bytes) -> ImageHeader:
     width, height = struct.unpack_from(">II", content, 16)
-    offset, orientation = 8, 1
-    while offset + 8 <= len(content):
+    offset, orientation, kind = 8, 1, b""
+    # To the end: a chunk that claims gigabytes would make the decoder allocate them.
+    while kind != b"IEND":
         size, kind = struct.unpack_from(">I4s", content, offset)
-        if kind == b"IDAT":
-            break
+        if offset + 12 + size > len(content):
+            raise ValueError("a chunk passes the end of the file")
         if kind == b"eXIf":
             orientation = _exif_orientation(content[offset + 8 : offset + 8 + size])
         offset += 12 + size

@@ -20,9 +20,9 @@ from runtime.planes import split_planes, write_patch
 from runtime.resampling import MuxAudio, Resampler, SoundArray
 from runtime.types import Patch
 
-#: Constant quality and speed of the H.264 encoder. A talking face of 350 pixels on a still
-#: 1024 x 1024 picture costs 3.8 ms a frame of one core with ``DEFAULT_TUNING``, where "veryfast"
-#: costs 5.6 ms and "superfast" alone four times the bits, at the same quality (42.5 dB).
+#: Constant quality and speed of the H.264 encoder (benchmarks/encode.py). A talking face of 350
+#: pixels on a still 1024 x 1024 picture costs 3.8 ms a frame of one core with ``DEFAULT_TUNING``,
+#: where "veryfast" costs 5.6 ms and "superfast" alone four times the bits, for the same quality.
 DEFAULT_CRF = 18
 DEFAULT_PRESET = "superfast"
 #: Macroblock-tree rate control spends bits on what stays on screen: the still picture once.
@@ -31,8 +31,10 @@ DEFAULT_TUNING = "mbtree=1:rc-lookahead=5:b-adapt=0"
 SOUND_BIT_RATE = {1: 128_000, 2: 192_000}
 #: An AAC frame of 1024 samples holds at most 6144 bits per channel (ISO 14496-3).
 MAX_BITS_PER_SAMPLE = 6
-#: Rates that the codecs take; others go to the next higher one, or to 48 kHz.
-AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+#: Rates that are written; others go to the next higher one, or to 48 kHz. Lower AAC rates are left
+#: out because their frames of 1024 samples are longer than a video frame: the last one, padded,
+#: would end the sound visibly after the picture.
+AAC_RATES = (44100, 48000)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 #: SMPTE 170M = BT.601 in primaries, transfer and matrix (ISO 23091-2); 1 is limited range.
 BT601 = 6

@@ -159,6 +159,9 @@ def _picture_stream(
     attached = av.stream.Disposition.attached_pic
     moving = [s for s in container.streams.video if attached not in s.disposition]
     stream = (moving or list(container.streams.video))[0]
+    # The annotation of PyAV leaves out that streams of unknown codecs have no context.
+    if getattr(stream, "codec_context", None) is None:
+        raise _unreadable(source, f"an unknown video codec ({container.format.name})")
     check_size(stream.width, stream.height, source_name(source), max_pixels)
     stream.thread_count = DECODE_THREADS
     stream.thread_type = "AUTO"

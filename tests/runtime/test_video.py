@@ -157,6 +157,19 @@ def test_too_many_pixels_are_refused_from_the_header_alone():
         read_image(bomb)
 
 
+def test_a_chunk_that_claims_gigabytes_is_refused_before_decoding():
+    content = bytearray(encoded(".png", colourful()))
+    content[33:37] = b"\xed\0\0\0"
+    with pytest.raises(VideoDecodeError, match="damaged png header"):
+        read_image(bytes(content))
+
+
+def test_a_film_of_an_unknown_codec_is_refused():
+    film = encode_film([colourful()], container="avi").replace(b"FMP4", b"????")
+    with pytest.raises(VideoDecodeError, match="codec"):
+        list(read_frames(film))
+
+
 def test_a_film_with_too_many_pixels_is_refused():
     film = encode_film([colourful()])
     with pytest.raises(TooLargeError, match="found 96 x 64"):
@@ -240,6 +253,21 @@ def test_the_colour_matrix_of_the_film_is_used(tag, name):
     assert np.abs(next(read_frames(film)).astype(int) - picture).max() <= 5
 
 
+def test_white_of_an_hdr_film_is_white():
+    # ITU-R BT.2408 puts white at 203 nits, 58 % of the PQ signal; untouched it would look grey.
+    signal = round(0.58 * 255)
+    film = encode_film(
+        [grey_level(signal)],
+        codec="ffv1",
+        container="matroska",
+        pix_fmt="yuv420p10le",
+        colorspace=9,
+        transfer=16,
+        primaries=9,
+    )
+    assert next(read_frames(film)).mean() > 240
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv422p10le", "gray", "yuv420p10le"])
 def test_unusual_pixel_formats_are_converted(pix_fmt):
     picture = grey_level(120)
@@ -262,10 +290,12 @@ def test_frames_do_not_pile_up_while_reading():
     gc.collect()
     gc.disable()
     try:
-        for _ in read_frames(film):
-            alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        frames = read_frames(film)
+        read = [next(frames) for _ in range(39)]
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
     finally:
         gc.enable()
+    assert len(read) == 39
     assert alive < 10
 
 

@@ -51,6 +51,8 @@ def encode_film(frames, *, times=None, time_base=Fraction(1, 25), **settings):
         "rotation": 0,
         "aspect": None,
         "colorspace": None,
+        "transfer": 2,
+        "primaries": 2,
         "interlaced": False,
         **settings,
     }
@@ -72,6 +74,8 @@ def encode_film(frames, *, times=None, time_base=Fraction(1, 25), **settings):
             stream.set_display_rotation(options["rotation"])
         if options["colorspace"]:
             stream.codec_context.colorspace = options["colorspace"]
+            stream.codec_context.color_trc = options["transfer"]
+            stream.codec_context.color_primaries = options["primaries"]
         for index, picture in enumerate(frames):
             code = "bgra" if picture.shape[2] == 4 else "bgr24"
             frame = av.VideoFrame.from_ndarray(picture, code).reformat(
