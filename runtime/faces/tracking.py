@@ -11,6 +11,7 @@ from runtime import boxes
 from runtime.boxes import Pads
 from runtime.crops import UPRIGHT_LIMIT
 from runtime.faces import facemesh, mesh_points
+from runtime.faces.attention_mesh import AttentionMesh
 from runtime.faces.blazeface import DEEPEST_ZOOM, BlazeFace, FaceGuess
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.shots import ShotDetector
@@ -33,20 +34,25 @@ MOST_FACES = 8
 class BlazeFaceMesh:
     """Finds and follows faces with landmarks; safe to share between threads."""
 
-    def __init__(self, blazeface: Path, facemesh: Path | FaceMesh) -> None:
+    def __init__(
+        self, blazeface: Path, facemesh: Path, *, lips: AttentionMesh | None = None
+    ) -> None:
         """Read the networks from their IR files.
 
         Args:
             blazeface: Finds faces.
-            facemesh: Reads their landmarks; a file, or a reader such as ``AttentionMesh``.
+            facemesh: Follows them and reads their landmarks.
+            lips: Reads the lips once more, exactly; ``None`` keeps the plain mesh's.
         """
         self.blazeface = BlazeFace(blazeface)
-        self.facemesh = facemesh if isinstance(facemesh, FaceMesh) else FaceMesh(facemesh)
+        self.facemesh = FaceMesh(facemesh)
+        self.lips = lips
 
     @property
     def digest(self) -> str:
         """Changes with the networks and with this module's arithmetic."""
-        parts = (VERSION, self.blazeface.digest, self.facemesh.digest)
+        lips = "" if self.lips is None else self.lips.digest
+        parts = (VERSION, self.blazeface.digest, self.facemesh.digest, lips)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -111,7 +117,17 @@ class _Tracker:
         lost = self._follow(frame)
         if lost or self._is_search_due():
             self._add(self._search(frame), frame.shape)
-        return [_detection(face, frame) for face in self._faces]
+        return [self._detection(face, frame) for face in self._faces]
+
+    def _detection(self, face: _Face, frame: Frame) -> Detection:
+        roll = mesh_points.roll_angle(face.landmarks)
+        angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
+        size = (frame.shape[0], frame.shape[1])
+        box = boxes.clip(mesh_points.mesh_face_box(face.landmarks, size, angle), size)
+        landmarks = face.landmarks
+        if self._networks.lips is not None:
+            landmarks = self._networks.lips.with_exact_lips(frame, landmarks)
+        return Detection(box, face.score, landmarks, roll, face.face_id)
 
     def _forget_places(self) -> None:
         """Start a new shot: numbers are handed on by size, as nothing else is known."""
@@ -169,14 +185,6 @@ class _Tracker:
             return best.face_id
         self._next_id += 1
         return self._next_id - 1
-
-
-def _detection(face: _Face, frame: Frame) -> Detection:
-    roll = mesh_points.roll_angle(face.landmarks)
-    angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
-    size = (frame.shape[0], frame.shape[1])
-    box = mesh_points.mesh_face_box(face.landmarks, size, angle)
-    return Detection(boxes.clip(box, size), face.score, face.landmarks, roll, face.face_id)
 
 
 def _roi_of_guess(guess: FaceGuess) -> Roi:
