@@ -30,12 +30,15 @@ class SearchOptions:
     Attributes:
         median_db: Mouth PSNR wanted on the median pair.
         worst_db: Mouth PSNR wanted on the worst pair.
-        max_layers: Layers kept in floating point at most: each one costs speed.
+        max_layers: Layers tried at most, the most promising first: each one kept costs speed.
+        least_gain_db: A layer that gains less, on the median and the worst pair together, goes
+            back to INT8.
     """
 
     median_db: float = 38.0
     worst_db: float = 32.0
-    max_layers: int = 12
+    max_layers: int = 8
+    least_gain_db: float = 0.2
 
 
 def quantize_plainly(model: ov.Model, pairs: Pairs) -> ov.Model:
@@ -95,12 +98,16 @@ def keep_sensitive_layers(
         return bool(np.median(scores) >= options.median_db and scores.min() >= options.worst_db)
 
     kept: list[str] = []
-    if not is_good(measure(kept)):
+    scores = measure(kept)
+    if not is_good(scores):
         layers = quantized_layers(quantized)
-        gains = {name: _merit(measure([name])) for name in layers}
-        for name in sorted(layers, key=lambda name: -gains[name])[: options.max_layers]:
-            kept.append(name)
-            if is_good(measure(kept)):
+        merits = {name: _merit(measure([name])) for name in layers}
+        for name in sorted(layers, key=lambda name: -merits[name])[: options.max_layers]:
+            trial = measure([*kept, name])
+            if _merit(trial) >= _merit(scores) + options.least_gain_db:
+                kept.append(name)
+                scores = trial
+            if is_good(scores):
                 break
     return restore_layers(quantized, model, kept), kept
 
