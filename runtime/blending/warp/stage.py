@@ -16,7 +16,7 @@ from runtime.blending.warp.shape import MouthShape
 from runtime.types import MouthCrop, Patch, ReferenceFrame
 
 #: Weights of a frame's neighbours, oldest first: zero phase, two frames of look-ahead.
-SMOOTHING = np.array([0.03, 0.20, 0.54, 0.20, 0.03], np.float32)
+SMOOTHING = np.array([0.01, 0.16, 0.66, 0.16, 0.01], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
 #: Heads turned further than this show too little of one lip corner.
 MOST_YAW = 0.55
