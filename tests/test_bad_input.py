@@ -37,7 +37,7 @@ def refused(ran: Ran, output: Path, *words: object) -> None:
         assert str(word) in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not output.exists()
-    assert [p for p in output.parent.iterdir() if ".mp4" in p.name] == []
+    assert [p for p in output.parent.iterdir() if output.name in p.name] == []
 
 
 def test_a_picture_without_a_face_is_refused_by_name(tmp_path, speech):

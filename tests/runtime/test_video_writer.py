@@ -94,8 +94,16 @@ def test_no_sound_is_lost_whatever_the_blocks(block):
     source = clicks(16000, 0.51)
     buffer = io.BytesIO()
     write_film(buffer, [grey_level(99)] * 13, sound=source[:8111], block=block)
-    _, decoded = read_sound(buffer.getvalue())
-    assert 8111 <= len(decoded) < 8111 + 1024
+    rate, decoded = read_sound(buffer.getvalue())
+    expected = 8111 * rate / 16000
+    assert expected - 1 <= len(decoded) < expected + 1024
+
+
+def test_the_last_sound_frame_is_shorter_than_a_picture(tmp_path):
+    source = clicks(16000, 2.0)
+    path = write_film(tmp_path / "o.mp4", [grey_level(99)] * 50, sound=source, rate=16000)
+    rate, decoded = read_sound(path)
+    assert len(decoded) / rate < 2.0 + 1 / 25
 
 
 def test_sound_and_picture_end_within_one_frame(tmp_path):
