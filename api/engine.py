@@ -100,7 +100,7 @@ class Avatars(Protocol):
     def remove(self, avatar_id: str) -> None:
         """Forget it."""
 
-    def import_(self, source: Path) -> Summary:
+    def import_(self, source: Path, *, avatar_id: str | None = None) -> Summary:
         """Take in a .avatar file after checking its hashes."""
 
 
@@ -139,7 +139,13 @@ class Engine(Protocol):
     ) -> AnimateReport:
         """Make a face say a text."""
 
-    def add_avatar(self, source: Path, *, avatar_id: str | None = None) -> Summary:
+    def add_avatar(
+        self,
+        source: Path,
+        *,
+        avatar_id: str | None = None,
+        options: AnimateOptions | None = None,
+    ) -> Summary:
         """Prepare an image or video."""
 
     def inspect(self, source: Path) -> Any:

@@ -51,7 +51,7 @@ def form_body(
     *,
     files: Iterable[str],
     optional: Iterable[str] = (),
-    without: Iterable[str] = (),
+    only: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Describe a multipart body.
 
@@ -59,12 +59,12 @@ def form_body(
         model: Its plain fields.
         files: Files that must be there.
         optional: Files that may be there.
-        without: Fields of the model that this route does not take.
+        only: The fields of the model that this route takes; empty for all.
     """
     empty: dict[str, Any] = {"type": "object", "properties": {}}
     schema = empty if model is None else model.model_json_schema()
-    skipped = set(without)
-    fields = {name: spec for name, spec in schema["properties"].items() if name not in skipped}
+    taken = set(only) or set(schema["properties"])
+    fields = {name: spec for name, spec in schema["properties"].items() if name in taken}
     schema["properties"] = {**dict.fromkeys((*files, *optional), _FILE), **fields}
     schema["required"] = [*files, *(name for name in schema.get("required", ()) if name in fields)]
     return {"content": {"multipart/form-data": {"schema": schema}}}

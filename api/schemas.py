@@ -39,10 +39,12 @@ class _Fields(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class AvatarName(_Fields):
-    """Which avatar."""
+class BundleName(_Fields):
+    """What to call an imported avatar."""
 
-    avatar_id: AvatarId = Field(default=DEFAULT_AVATAR, description="Name of a cached avatar")
+    avatar_id: AvatarId | None = Field(
+        default=None, description="Name for it; without one it is named after its content"
+    )
 
 
 class AnimationFields(_Fields):
@@ -103,6 +105,21 @@ class AnimationFields(_Fields):
         """
         chosen = self.model_dump(exclude=set(NOT_OPTIONS), exclude_unset=True)
         return AnimateOptions(**{**changes, **chosen, "fps": self.fps or default_fps})
+
+
+#: What of ``AnimationFields`` shapes a cached avatar.
+PREPARING = (
+    "avatar_id",
+    "pads",
+    "box",
+    "crop",
+    "rotate",
+    "resize_factor",
+    "static",
+    "smooth",
+    "on_missing_face",
+    "face_id",
+)
 
 
 class SayFields(AnimationFields):

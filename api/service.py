@@ -197,7 +197,7 @@ class Mouthpiece:
         source: MediaSource,
         *,
         avatar_id: str | None = None,
-        options: PrepareOptions | None = None,
+        options: AnimateOptions | PrepareOptions | None = None,
         progress: Progress | None = None,
     ) -> AvatarSummary:
         """Find the face in an image or video and keep everything that animating needs.
@@ -205,16 +205,18 @@ class Mouthpiece:
         Args:
             source: Path of the image or video, or its bytes.
             avatar_id: Name for it; ``None`` names it after its content.
-            options: How to look for the face.
+            options: How to look for the face; of ``AnimateOptions`` only that part counts.
             progress: Called with the finished fraction, 0 to 1.
 
         Raises:
             InputError: The source is unreadable or has no face.
         """
+        if not isinstance(options, PrepareOptions):
+            options = self._prepare_options(options or AnimateOptions())
         return self.avatars.add(
             source,
             avatar_id=avatar_id,
-            options=options or PrepareOptions(max_pixels=self.settings.max_pixels),
+            options=options,
             detector=self.detector,
             encoder=self.generator(),
             progress=progress,

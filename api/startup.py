@@ -89,7 +89,7 @@ def cache_one(engine: Engine, source: Path) -> None:
     """Cache one file of the preload folder; one that cannot be used is named and left out."""
     try:
         if source.suffix == BUNDLE_SUFFIX:
-            engine.avatars.import_(source)
+            engine.avatars.import_(source, avatar_id=source.stem)
         else:
             engine.add_avatar(source, avatar_id=source.stem)
     except MouthpieceError as error:

@@ -11,7 +11,15 @@ from api.context import service_of, visit
 from api.engine import Engine, Summary
 from api.openapi import HEAVY, form_body, problems, query, request_body
 from api.problems import Problem
-from api.schemas import AVATAR_ID, AvatarName, AvatarPage, CachedAvatar
+from api.routes.animation import fields_of
+from api.schemas import (
+    AVATAR_ID,
+    PREPARING,
+    AnimationFields,
+    AvatarPage,
+    BundleName,
+    CachedAvatar,
+)
 from runtime.errors import AvatarCorruptError
 from runtime.video import to_bgr
 
@@ -29,17 +37,21 @@ BUNDLE_TYPE = "application/vnd.mouthpiece.avatar"
     summary="Prepare an avatar",
     responses=problems(*HEAVY),
     openapi_extra=request_body(
-        form_body(AvatarName, files=["avatar"]), **query(AvatarName, "avatar_id")
+        form_body(AnimationFields, files=["avatar"], only=PREPARING),
+        **query(AnimationFields, "avatar_id"),
     ),
 )
 async def cache_avatar(request: Request) -> CachedAvatar:
     """Find the face in an image or video and keep everything that animating needs."""
     async with visit(request) as guest:
         sent = await guest.read("avatar", "image", "video")
-        name = AvatarName.model_validate({**request.query_params, **sent.fields})
+        fields = fields_of(request, sent)
         source = sent.file("avatar", "image", "video")
+        options = fields.options(guest.service.settings.fps)
         summary = await guest.run(
-            lambda _: guest.engine.add_avatar(source.path, avatar_id=name.avatar_id)
+            lambda _: guest.engine.add_avatar(
+                source.path, avatar_id=fields.avatar_id, options=options
+            )
         )
         return _cached(summary)
 
@@ -111,19 +123,22 @@ async def export_bundle(request: Request, avatar_id: Name) -> Response:
     "/v1/avatars/bundle",
     summary="Import an avatar",
     responses=problems(*HEAVY),
-    openapi_extra=request_body(form_body(files=["bundle"])),
+    openapi_extra=request_body(
+        form_body(BundleName, files=["bundle"]), **query(BundleName, "avatar_id")
+    ),
 )
 async def import_bundle(request: Request) -> CachedAvatar:
     """Take in a .avatar file after checking every hash in it."""
     async with visit(request) as guest:
         sent = await guest.read("bundle")
         bundle = sent.file("bundle")
-        return _cached(await guest.run(lambda _: _import(guest.engine, bundle.path)))
+        name = BundleName.model_validate({**request.query_params, **sent.fields}).avatar_id
+        return _cached(await guest.run(lambda _: _import(guest.engine, bundle.path, name)))
 
 
-def _import(engine: Engine, bundle: Path) -> Summary:
+def _import(engine: Engine, bundle: Path, name: str | None) -> Summary:
     try:
-        return engine.avatars.import_(bundle)
+        return engine.avatars.import_(bundle, avatar_id=name)
     except AvatarCorruptError as error:
         # What came over the wire is the client's fault; what lies in the store is ours.
         raise Problem("INPUT_UNREADABLE", str(error)) from error

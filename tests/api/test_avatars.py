@@ -69,7 +69,7 @@ def test_a_thumbnail_is_a_small_jpeg(service, picture):
     cached(client, picture)
     reply = client.get("/v1/avatars/anna/thumbnail")
     assert reply.headers["content-type"] == "image/jpeg"
-    shown = cv2.imdecode(np.frombuffer(reply.content, np.uint8), cv2.IMREAD_COLOR)
+    shown = np.asarray(cv2.imdecode(np.frombuffer(reply.content, np.uint8), cv2.IMREAD_COLOR))
     assert shown.shape == (160, 200, 3)
 
 

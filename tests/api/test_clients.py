@@ -1,7 +1,7 @@
 """The example clients, run as they are against a real server on loopback."""
 
-import importlib.util
 import json
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,11 +35,9 @@ def test_curl(running, files, tmp_path):
 
 
 def test_httpx(running, files, tmp_path):
-    spec = importlib.util.spec_from_file_location("example", EXAMPLES / "python_httpx.py")
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
     output = tmp_path / "out.mp4"
-    assert example.animate(running().url, *files, output) == pytest.approx(0.28)
+    animate = runpy.run_path(str(EXAMPLES / "python_httpx.py"))["animate"]
+    assert animate(running().url, *files, output) == pytest.approx(0.28)
     assert film_frames(output.read_bytes()) == 7
 
 

@@ -10,6 +10,7 @@ import httpx
 import schemathesis
 from hypothesis import HealthCheck, given, settings as hypothesis, strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -36,6 +37,7 @@ def test_every_route_keeps_its_description(client):
     described = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
     failures = []
     for found in described.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
 
         @given(case=operation.as_strategy())

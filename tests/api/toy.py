@@ -106,9 +106,9 @@ class ToyAvatars:
     def remove(self, avatar_id):
         self.show(avatar_id).path.unlink()
 
-    def import_(self, source):
+    def import_(self, source, *, avatar_id=None):
         found = self._read(source)
-        return self.put(json.loads(source.read_text())["id"], found.fingerprint)
+        return self.put(avatar_id or found.avatar_id, found.fingerprint)
 
     def put(self, avatar_id, fingerprint):
         path = self.root / f"{avatar_id}.avatar"
@@ -195,7 +195,7 @@ class ToyEngine:
         write_wav(source, samples)
         return self.animate(avatar, source, output, options, cancel=cancel)
 
-    def add_avatar(self, source, *, avatar_id=None):
+    def add_avatar(self, source, *, avatar_id=None, options=None):
         content = source.read_bytes()
         if content[:4] not in {b"\x89PNG", b"\xff\xd8\xff\xe0", b"RIFF"}:
             raise VideoDecodeError("neither an image nor a video")
