@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from runtime.blending import BlendOptions, make_blender
+from runtime.blending import BlendOptions, chosen_method, make_blender
 from runtime.chunks import MelChunker, frame_count
 from runtime.errors import AudioTooShortError
 from runtime.faces import FaceMesh
@@ -110,8 +110,11 @@ class Animator:
             _Step(reference, chunk, speech if options.silence_gating else 1.0, speech == 0.0)
             for (chunk, speech), reference in zip(sound, references, strict=False)
         )
-        blender = make_blender(options.blend, mesh=self._mesh, rest=self._generator.rest)
-        self.blend = options.blend.method
+        is_still = len(avatar) == 1
+        self.blend = chosen_method(options.blend, is_still=is_still)
+        blender = make_blender(
+            options.blend, mesh=self._mesh, rest=self._generator.rest, is_still=is_still
+        )
         for step, mouth in self._mouths(steps):
             self.silence.observe(mouth, is_silent=step.is_silent and step.reference.has_face)
             with self.timer("blend"):

@@ -23,6 +23,7 @@ __all__ = [
     "PRESETS",
     "BlendOptions",
     "BlendStage",
+    "chosen_method",
     "make_blender",
     "opening",
     "seam_step",
@@ -42,18 +43,34 @@ _PASTES: dict[str, Callable[[BlendOptions], Method[Any]]] = {
 
 
 def make_blender(
-    options: BlendOptions, *, mesh: "FaceMesh | None" = None, rest: Rest | None = None
+    options: BlendOptions,
+    *,
+    mesh: "FaceMesh | None" = None,
+    rest: Rest | None = None,
+    is_still: bool = True,
 ) -> BlendStage:
     """Make the blend stage of one utterance.
 
     Args:
         options: Method and its numbers.
-        mesh: Reads lips on generated mouths; only ``warp`` needs it.
+        mesh: Unused so far: no method reads landmarks on generated mouths.
         rest: Gives a frame's mouth in silence, as ``Generator.rest`` does; without it the first
             mouth seen for a frame stands for it.
+        is_still: The avatar has one frame; decides what ``auto`` is.
     """
     del mesh
-    if options.method == "warp":
+    method = chosen_method(options, is_still=is_still)
+    if method == "warp":
         return WarpStage(options, rest=rest)
-    method = "mesh" if options.method == "auto" else options.method
     return PasteStage(_PASTES[method](options), rest=rest)
+
+
+def chosen_method(options: BlendOptions, *, is_still: bool) -> str:
+    """Give the method that is used: ``auto`` warps still avatars and pastes videos by ``mesh``.
+
+    A still avatar pays for its splines once; in a video every frame would, and its mouth moves
+    under the warp.
+    """
+    if options.method != "auto":
+        return options.method
+    return "warp" if is_still else "mesh"

@@ -197,7 +197,10 @@ def _palette(skin: NDArray[np.float32]) -> Palette:
     top = max(float(skin.max()), 1.0)
     cast = skin / top
     tint = np.clip((cast / _FAIR_SKIN) ** 0.7, 0.55, 1.15) * np.array([0.87, 0.95, 1.0])
-    tooth = np.clip(40 + 0.72 * top, 60, 212) * np.minimum(tint, [0.90, 0.965, 1.0])
+    tooth = np.clip(36 + 0.68 * top, 60, 200) * np.minimum(tint, [0.90, 0.965, 1.0])
+    # Teeth are ivory in any light: never greener than red nor bluer than green.
+    tooth[2] = max(tooth[2], 1.03 * tooth[1])
+    tooth[1] = max(tooth[1], 1.04 * tooth[0])
     dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
     tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
     return Palette(

@@ -18,6 +18,10 @@ from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
 #: chin.
 _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
 #: Movements smaller than this many pixels leave a pixel as it is.
+_COARSE = 8
+#: Sharpening per stretch, at most, and for resampling alone: chosen so that the variance of the
+#: Laplacian round the lips stays that of the source (``docs/quality.md``).
+_STRETCH_GAIN, _MOST_SHARPENING, _RESAMPLING_GAIN = 1.5, 1.2, 0.25
 _NO_MOVE = np.array([[-0.02, -0.02], [0.02, 0.02]])
 
 
@@ -81,6 +85,7 @@ class WarpPicture:
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        pixels = _sharpened(pixels, move)
         touched = np.asarray(cv2.inRange(move, _NO_MOVE[0], _NO_MOVE[1]) == 0)
         at = self._opening(contour)
         if at.width > 3 and at.height > 2:
@@ -114,6 +119,21 @@ class WarpPicture:
         top, bottom = float(contour.upper[inside].min()), float(contour.lower[inside].max())
         y1 = max(int(top - margin - 2), window.y1)
         return FaceBox(x1, y1, x2, min(int(bottom + margin + 3), window.y2))
+
+
+def _sharpened(pixels: cv2.typing.MatLike, move: NDArray[np.float32]) -> cv2.typing.MatLike:
+    """Give back the sharpness that stretching and interpolating took, and only where they did."""
+    height, width = move.shape[:2]
+    coarse = cv2.resize(move, (width // _COARSE, height // _COARSE), interpolation=cv2.INTER_AREA)
+    along_x = 1 + np.gradient(coarse[..., 0], _COARSE, axis=1)
+    along_y = 1 + np.gradient(coarse[..., 1], _COARSE, axis=0)
+    stretch = 1 / np.sqrt(np.clip(along_x * along_y, 0.1, 1)) - 1
+    moved = np.minimum(np.abs(coarse).max(-1) * 2, 1)
+    amount = np.minimum(_STRETCH_GAIN * stretch, _MOST_SHARPENING) + _RESAMPLING_GAIN * moved
+    weight = cv2.resize(amount.astype(np.float32), (width, height))
+    detail = cv2.subtract(pixels, cv2.GaussianBlur(pixels, (0, 0), 1.0), dtype=cv2.CV_32F)
+    gain = cv2.multiply(detail, cv2.merge([weight, weight, weight]))
+    return cv2.add(pixels, gain, dtype=cv2.CV_8U)
 
 
 def _window(shape: MouthShape, reference: ReferenceFrame) -> FaceBox:

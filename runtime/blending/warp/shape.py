@@ -33,7 +33,7 @@ SMILE_RELIEF = 0.3
 #: Share of the way to the closed mouth that the upper lip goes; the lower one goes the rest.
 UPPER_SHARE = 0.42
 #: How far each lip row follows the inner contour, outer row first.
-ROW_SHARE = np.array([0.62, 0.72, 0.86, 1.0], np.float32)
+ROW_SHARE = np.array([0.84, 0.88, 0.94, 1.0], np.float32)
 OPENING_SHARE = np.array([0.35, 0.55, 0.8, 1.0], np.float32)
 #: Vertical movement of chin and jaw per movement of the lower lip's outer edge (point 17).
 #: Source: difference of an open and a closed face mesh of one speaker, symmetrised.
