@@ -65,14 +65,16 @@ def decode_stream(
     source: MediaSource,
 ) -> Iterator[SoundArray]:
     """Yield float32 ``(n, 1 or 2)`` on the file's time line; damaged parts are passed over."""
+    # The number of channels at the start: a damaged stream may change it on the way.
+    rate, channels = stream.rate, min(2, stream.channels)
     origin_s = _picture_start_s(container)
     position = 0
-    for frame in _frames(container, stream):
-        samples = _to_channels(_to_stereo(frame), min(2, stream.channels))
+    for frame in _frames(container, stream, rate):
+        samples = _to_channels(_to_stereo(frame), channels)
         time_s: float | None = frame.time
         if time_s is not None:
             origin_s = time_s if origin_s is None else origin_s
-            samples = _place(samples, (time_s - origin_s) * stream.rate, position, stream.rate)
+            samples = _place(samples, (time_s - origin_s) * rate, position, rate)
         position += len(samples)
         yield samples
     if not position:
@@ -83,7 +85,7 @@ def decode_stream(
 
 
 def _frames(
-    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
+    container: av.container.InputContainer, stream: av.audio.stream.AudioStream, rate: int
 ) -> Iterator[av.AudioFrame]:
     packets = container.demux(stream)
     while True:
@@ -96,7 +98,7 @@ def _frames(
         except av.error.FFmpegError:
             continue
         for frame in frames:
-            if frame.sample_rate == stream.rate:
+            if frame.sample_rate == rate:
                 yield frame
 
 

@@ -1,25 +1,17 @@
 """Decoded video frames to upright BGR pictures with square pixels, whatever their format."""
 
-import logging
 from fractions import Fraction
 
 import av
-import av.error
 import av.video.stream
 import numpy as np
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import (
-    ColorPrimaries,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
+from runtime.hdr import needs_mapping, to_srgb
 from runtime.image import Picture, check_size, turn
 from runtime.media import MediaSource, source_name
-
-logger = logging.getLogger(__name__)
 
 #: Pixel aspect ratios beyond this are nonsense in a header.
 MAX_ASPECT = 8
@@ -28,9 +20,6 @@ HD_HEIGHT = 720
 UNSPECIFIED_COLORSPACE = 2
 #: Accurate rounding keeps colours within one level, for 5 ms instead of 1 ms a 1080p frame.
 SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-#: PQ and HLG (ISO 23091-2 transfer 16 and 18) and wide primaries (BT.2020, DCI-P3, Display P3).
-HDR_TRANSFERS = frozenset({16, 18})
-WIDE_PRIMARIES = frozenset({9, 11, 12})
 #: Signs of a display matrix (a, b, c, d; ISO 14496-12) as EXIF orientations.
 ORIENTATIONS = {
     (1, 0, 0, 1): 1,
@@ -96,36 +85,29 @@ class FrameConverter:
         return picture
 
     def _convert(self, frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
+        transfer, primaries = frame.color_trc, frame.color_primaries
+        if needs_mapping(transfer, primaries):
+            wide = self._pixels(frame, size, "bgr48le").astype(np.uint16, copy=False)
+            return Picture(turn(to_srgb(wide, transfer, primaries), self._orientation), None)
         has_alpha = any(component.is_alpha for component in frame.format.components)
+        pixels = self._pixels(frame, size, "bgra" if has_alpha else "bgr24")
+        upright = turn(pixels.astype(np.uint8, copy=False), self._orientation)
+        if has_alpha:
+            return Picture(np.ascontiguousarray(upright[:, :, :3]), upright[:, :, 3].copy())
+        return Picture(upright, None)
+
+    def _pixels(
+        self, frame: av.VideoFrame, size: tuple[int, int], pixel_format: str
+    ) -> NDArray[np.generic]:
         untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
         hd = untagged and frame.height >= HD_HEIGHT
         converted = self._reformatter.reformat(
-            _to_standard_range(frame),
+            frame,
             width=size[1],
             height=size[0],
-            format="bgra" if has_alpha else "bgr24",
+            format=pixel_format,
             src_colorspace=Colorspace.ITU709 if hd else None,
             interpolation=SCALING,
             threads=1,
         )
-        pixels = turn(np.asarray(converted.to_ndarray(), np.uint8), self._orientation)
-        if has_alpha:
-            return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
-        return Picture(pixels, None)
-
-
-def _to_standard_range(frame: av.VideoFrame) -> av.VideoFrame:
-    """Bring HDR and wide-gamut frames to sRGB: white stays at 203 nits (ITU-R BT.2408)."""
-    if frame.color_trc not in HDR_TRANSFERS and frame.color_primaries not in WIDE_PRIMARIES:
-        return frame
-    try:
-        return frame.reformat(
-            format="rgb24",
-            dst_color_trc=ColorTrc.IEC61966_2_1,
-            dst_color_primaries=ColorPrimaries.BT709,
-            threads=1,
-        )
-    except av.error.FFmpegError:
-        # Tags that FFmpeg cannot convert: the colours as they are beat no picture.
-        logger.debug("no colour conversion from transfer %d", frame.color_trc)
-        return frame
+        return converted.to_ndarray()

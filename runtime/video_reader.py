@@ -20,7 +20,7 @@ from runtime.media import MediaSource, exact_rate, open_media, source_name
 DECODE_THREADS = 2
 #: Rate of a video that does not tell its own, and bounds of rates taken seriously.
 DEFAULT_FPS = Fraction(25)
-MAX_FPS = 240
+MIN_FPS, MAX_FPS = Fraction(1, 100), 240
 #: A picture shown for longer is a broken time stamp; the time line then continues after it.
 MAX_HOLE_S = 60
 #: Decoders that keep opacity, by codec.
@@ -143,7 +143,7 @@ def constant_rate(frames: Iterable[TimedFrame], rate: Fraction) -> Iterator[av.V
 def average_rate(stream: av.video.stream.VideoStream) -> Fraction:
     """Give a stream's own frame rate, 25 when it does not tell."""
     for rate in (stream.average_rate, stream.guessed_rate):
-        if rate is not None and 0 < rate <= MAX_FPS:
+        if rate is not None and MIN_FPS <= rate <= MAX_FPS:
             return exact_rate(rate)
     return DEFAULT_FPS
 

@@ -153,6 +153,7 @@ def test_too_many_pixels_are_refused_from_the_header_alone():
     bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(
         b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     )
+    bomb += png_chunk(b"IEND", b"")
     with pytest.raises(TooLargeError, match="found 60000 x 60000"):
         read_image(bomb)
 
@@ -253,19 +254,28 @@ def test_the_colour_matrix_of_the_film_is_used(tag, name):
     assert np.abs(next(read_frames(film)).astype(int) - picture).max() <= 5
 
 
-def test_white_of_an_hdr_film_is_white():
-    # ITU-R BT.2408 puts white at 203 nits, 58 % of the PQ signal; untouched it would look grey.
-    signal = round(0.58 * 255)
+@pytest.mark.parametrize(("transfer", "white"), [(16, 0.58), (18, 0.75)])
+def test_white_of_an_hdr_film_is_bright_and_black_is_black(transfer, white):
+    # ITU-R BT.2408 puts white at 58 % of the PQ and 75 % of the HLG signal.
     film = encode_film(
-        [grey_level(signal)],
+        [grey_level(round(white * 255)), grey_level(0)],
         codec="ffv1",
         container="matroska",
         pix_fmt="yuv420p10le",
         colorspace=9,
-        transfer=16,
+        transfer=transfer,
         primaries=9,
     )
-    assert next(read_frames(film)).mean() > 240
+    shown = [frame.mean() for frame in read_frames(film)]
+    assert shown[0] > 235
+    assert shown[1] < 3
+
+
+def test_grey_keeps_its_level_from_a_wide_gamut():
+    film = encode_film(
+        [grey_level(120)], codec="ffv1", container="matroska", colorspace=9, primaries=9
+    )
+    assert np.abs(next(read_frames(film)).astype(int) - 120).max() <= 5
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv422p10le", "gray", "yuv420p10le"])
@@ -291,11 +301,11 @@ def test_frames_do_not_pile_up_while_reading():
     gc.disable()
     try:
         frames = read_frames(film)
-        read = [next(frames) for _ in range(39)]
+        shapes = [next(frames).shape for _ in range(39)]
         alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
     finally:
         gc.enable()
-    assert len(read) == 39
+    assert len(shapes) == 39
     assert alive < 10
 
 
