@@ -11,7 +11,7 @@ from convert.calibration import Pairs
 
 BATCH = 8
 #: Seconds per network and round; they take turns, so that other work on the host hurts all alike.
-_ROUND_S = 0.5
+ROUND_S = 0.5
 _ROUNDS = 4
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -54,7 +54,7 @@ def frames_per_second(models: Mapping[str, ov.Model], pairs: Pairs) -> dict[str,
         for name, network in compiled.items():
             network(inputs)
             count, start = 0, time.perf_counter()
-            while (elapsed := time.perf_counter() - start) < _ROUND_S:
+            while (elapsed := time.perf_counter() - start) < ROUND_S:
                 network(inputs)
                 count += len(faces)
             best[name] = max(best[name], count / elapsed)
