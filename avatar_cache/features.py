@@ -1,8 +1,9 @@
 """Face-encoder features stored with an avatar, so that animating computes none."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,12 +50,10 @@ def attach_features(
     with CachedAvatar(source) as avatar:
         if encoder.digest in avatar.manifest.features:
             return False
-        crops = avatar.crops()
-        batches = _encoded(crops, encoder)
-        first = next(batches)
-        if sum(level.nbytes for level in first[0]) * len(avatar) > budget_bytes:
+        (sample,) = encoder.encode([avatar.frame(0).crop])
+        if sum(level.nbytes for level in sample) * len(avatar) > budget_bytes:
             return False
-        levels = _spool(first, batches, target)
+        levels = _spool(sample, _encoded(avatar.crops(), encoder), target)
     _rewrite(source, target, encoder.digest, levels)
     return True
 
@@ -67,26 +66,22 @@ def _encoded(
 
 
 def _spool(
-    first: list[tuple[NDArray[Any], ...]],
-    rest: Iterator[list[tuple[NDArray[Any], ...]]],
+    sample: tuple[NDArray[Any], ...],
+    batches: Iterator[list[tuple[NDArray[Any], ...]]],
     target: Path,
 ) -> list[NDArray[Any]]:
-    """Write each level of all frames to its own file and map it."""
-    paths = [target.with_suffix(f".level{level}") for level in range(len(first[0]))]
-    files = [path.open("wb") for path in paths]
+    """Write each level of all frames to a file of its own and map it."""
+    paths = [target.with_suffix(f".level{level}") for level in range(len(sample))]
     count = 0
-    try:
-        for batch in (first, *rest):
-            count += len(batch)
-            for features in batch:
-                for file, level in zip(files, features, strict=True):
-                    file.write(np.ascontiguousarray(level).tobytes())
-    finally:
-        for file in files:
-            file.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in paths]
+        for features in chain.from_iterable(batches):
+            count += 1
+            for file, level in zip(files, features, strict=True):
+                file.write(np.ascontiguousarray(level).tobytes())
     return [
         np.memmap(path, level.dtype, "r", shape=(count, *level.shape))
-        for path, level in zip(paths, first[0], strict=True)
+        for path, level in zip(paths, sample, strict=True)
     ]
 
 

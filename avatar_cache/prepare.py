@@ -51,8 +51,8 @@ def prepare_avatar(
     info = probe_video(source.media, max_pixels=options.max_pixels)
     spool = FaceSpool(target.with_suffix(".faces"))
     with BundleWriter(target) as writer, spool:
-        pictures = read_source(source, info, options, progress)
-        seen = SourcePass(writer, spool, options, detector, info).run(pictures)
+        pictures = read_source(source, info, options)
+        seen = SourcePass(writer, spool, options, detector, info, progress).run(pictures)
         rows = spool.rows()
         if not len(rows):
             raise _no_face(seen, source, detector)

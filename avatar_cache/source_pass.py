@@ -27,6 +27,8 @@ from runtime.video import Picture, VideoInfo, read_pictures, to_planes
 Progress = Callable[[float], None]
 #: Encoded segments waiting for the file at most.
 _SEGMENTS_AHEAD = 1
+#: Pictures decoded before they are asked for.
+_PICTURES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class SourcePass:
         options: PrepareOptions,
         detector: FaceDetector,
         info: VideoInfo,
+        progress: Progress | None = None,
     ) -> None:
+        self._progress = progress
+        self._expected = max(1, info.frame_count)
         self._writer = writer
         self._spool = spool
         self._options = options
@@ -72,13 +77,16 @@ class SourcePass:
         self._pending: deque[tuple[str, Future[bytes]]] = deque()
 
     def run(self, pictures: Iterator[Picture]) -> Seen:
-        """Read the pictures to their end."""
+        """Read the pictures to their end, one thread ahead."""
         first = next(pictures)
         size = (first.frame.shape[0], first.frame.shape[1])
         seen = Seen(first.frame, size, self._fps, first.alpha is not None)
         shots = ShotDetector()
         with ThreadPoolExecutor(1, "mouthpiece-encode") as encoder:
-            for picture, faces in self._with_faces(itertools.chain([first], pictures)):
+            ahead = read_ahead(pictures)
+            for picture, faces in self._with_faces(itertools.chain([first], ahead)):
+                if self._progress is not None:
+                    self._progress(min(1.0, seen.frame_count / self._expected))
                 if shots.is_cut(picture.frame):
                     seen.cuts.append(seen.frame_count)
                 self._spool.add(seen.frame_count, faces)
@@ -132,10 +140,8 @@ class SourcePass:
         self._writer.add(name, encoded.result())
 
 
-def read_source(
-    source: Source, info: VideoInfo, options: PrepareOptions, progress: Progress | None
-) -> Iterator[Picture]:
-    """Yield a source's pictures as the options want them, reporting progress.
+def read_source(source: Source, info: VideoInfo, options: PrepareOptions) -> Iterator[Picture]:
+    """Yield a source's pictures as the options want them.
 
     Raises:
         TooLargeError: The picture or the video's length is beyond the options' limits.
@@ -148,12 +154,22 @@ def read_source(
         crop=options.crop,
         max_pixels=options.max_pixels,
     )
-    expected = max(1, info.frame_count)
     for index, picture in enumerate(itertools.islice(pictures, 1 if options.static else None)):
         _check_length(index, info, source, options)
-        if progress is not None:
-            progress(min(1.0, index / expected))
         yield picture
+
+
+def read_ahead(pictures: Iterator[Picture]) -> Iterator[Picture]:
+    """Yield the same pictures, decoding the next ones in a thread of their own meanwhile."""
+    with ThreadPoolExecutor(1, "mouthpiece-read") as reader:
+        pending = deque(reader.submit(next, pictures, None) for _ in range(_PICTURES_AHEAD))
+        try:
+            while (picture := pending.popleft().result()) is not None:
+                pending.append(reader.submit(next, pictures, None))
+                yield picture
+        finally:
+            for waiting in pending:
+                waiting.cancel()
 
 
 def _check_length(index: int, info: VideoInfo, source: Source, options: PrepareOptions) -> None:

@@ -251,6 +251,8 @@ class AvatarStore:
         logger.debug("prepared avatar %s", key)
 
     def _attach(self, key: str, encoder: FeatureEncoder, budget_bytes: int) -> None:
+        if encoder.digest in self._summary(key).manifest.features:
+            return
         with self._files.draft() as folder:
             draft = folder / f"new{SUFFIX}"
             if attach_features(self._files.path(key), draft, encoder, budget_bytes=budget_bytes):
