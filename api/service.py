@@ -27,7 +27,7 @@ from runtime.animator import Animator, StreamOptions
 from runtime.blending import PRESETS as BLEND_PRESETS
 from runtime.boxes import Pads
 from runtime.destination import check_output
-from runtime.faces import BlazeFaceMesh, FaceMesh
+from runtime.faces import AttentionMesh, BlazeFaceMesh, FaceMesh
 from runtime.film import write_film
 from runtime.generator import Generator
 from runtime.host import HostPlan, Precision as HostPrecision
@@ -279,9 +279,18 @@ class Mouthpiece:
         with self._networks:
             if self._detector is None:
                 self._detector = BlazeFaceMesh(
-                    self.models.find("blazeface").path, self.models.find("facemesh").path
+                    self.models.find("blazeface").path,
+                    self.models.find("facemesh").path,
+                    lips=self._exact_lips(),
                 )
             return self._detector
+
+    def _exact_lips(self) -> AttentionMesh | None:
+        """Load the network that reads lips best, if it is installed."""
+        parts = ("attmesh-trunk", "attmesh-lips")
+        if not all(self.models.precisions(part) for part in parts):
+            return None
+        return AttentionMesh(*(self.models.find(part).path for part in parts))
 
     @property
     def mesh(self) -> FaceMesh:

@@ -113,6 +113,10 @@ class AvatarStore:
                 logger.debug("left out of the list: %s", error)
         return summaries
 
+    def ids(self) -> tuple[str, ...]:
+        """Give the ids of all files, unreadable ones too, most recently used first."""
+        return tuple(self._files.stored_keys())
+
     def show(self, avatar_id: str) -> AvatarSummary:
         """Give the facts of one avatar without counting as a use.
 
@@ -208,7 +212,7 @@ class AvatarStore:
 
     def check_all(self) -> tuple[AvatarCheck, ...]:
         """Check every avatar, those that ``list`` leaves out as unreadable too."""
-        return tuple(self._checked(key) for key in self._files.stored_keys())
+        return tuple(self._checked(key) for key in self.ids())
 
     def _checked(self, key: str) -> AvatarCheck:
         try:

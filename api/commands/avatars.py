@@ -102,7 +102,7 @@ def check(
 
     damaged = 0
     with open_mouthpiece() as mouthpiece:
-        ids = [avatar_id] if avatar_id else [a.avatar_id for a in mouthpiece.avatars.list()]
+        ids = [avatar_id] if avatar_id else mouthpiece.avatars.ids()
         for each in ids:
             try:
                 mouthpiece.avatars.check(each)
