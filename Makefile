@@ -43,6 +43,10 @@ models/local/.fetched: models/manifest.toml | $(VENV)/.run
 	$(BIN)/mouthpiece models fetch --required
 	touch $@
 
+bundled-model: $(VENV)/.dev models/local/.fetched  ## replace the bundled generator: CHECKPOINT=, MEDIA=, SPEECH=
+	$(BIN)/mouthpiece convert generator --bundle --checkpoint $(CHECKPOINT) \
+	  $(addprefix --media ,$(MEDIA)) $(addprefix --speech ,$(SPEECH))
+
 lock: $(VENV)/.dev  ## pin what is installed
 	$(BIN)/pip freeze --exclude-editable > requirements.lock
 
