@@ -51,7 +51,7 @@ def test_waiting_requests_are_served_in_turn(running, sound, picture):
             pool.submit(httpx.post, f"{one.url}/v1/animation", files=files, timeout=30)
             for _ in range(4)
         ]
-        until(lambda: one.service.admission.waiting == 3)
+        until(lambda: one.service.admission.present == 4)
         refused = one.client.post("/v1/animation", files=files)
         one.engine.gate.set()
         statuses = [reply.result().status_code for reply in sent]
