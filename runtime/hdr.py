@@ -49,7 +49,8 @@ def to_srgb(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Frame:
         room = np.float32(1 - KNEE)
         excess = np.maximum(light - np.float32(KNEE), 0)
         light = np.minimum(light, np.float32(KNEE)) + room * (1 - np.exp(-excess / room))
-    return np.take(_srgb_code(), (np.clip(light, 0, 1) * 65535).astype(np.uint16))
+    codes = (np.clip(light, 0, 1) * 65535).astype(np.uint16)
+    return np.asarray(_srgb_code()[codes], np.uint8)
 
 
 @cache

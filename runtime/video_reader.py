@@ -22,7 +22,7 @@ DECODE_THREADS = 2
 DEFAULT_FPS = Fraction(25)
 MIN_FPS, MAX_FPS = Fraction(1, 100), 240
 #: A picture shown for longer is a broken time stamp; the time line then continues after it.
-MAX_HOLE_S = 60
+MAX_HOLE_S = 10
 #: Decoders that keep opacity, by codec.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -125,17 +125,22 @@ class TimedFrame(NamedTuple):
 
 
 def constant_rate(frames: Iterable[TimedFrame], rate: Fraction) -> Iterator[av.VideoFrame]:
-    """Yield for each k the frame shown at ``k / rate``; a tick early counts as in time."""
+    """Yield for each k the frame shown at ``k / rate``; a tick early counts as in time.
+
+    A tick is the resolution of the time stamps, at most an eighth of a frame: some containers
+    count whole frames.
+    """
     shown: TimedFrame | None = None
     index = 0
+    coarsest = 1 / (8 * rate)
     for timed in frames:
-        while shown is not None and index / rate < timed.start_s - timed.tick_s:
+        while shown is not None and index / rate < timed.start_s - min(timed.tick_s, coarsest):
             yield shown.frame
             index += 1
         shown = timed
     if shown is None:
         return
-    while index == 0 or index / rate < shown.end_s - shown.tick_s:
+    while index == 0 or index / rate < shown.end_s - min(shown.tick_s, coarsest):
         yield shown.frame
         index += 1
 
@@ -199,7 +204,8 @@ def _timed_frames(
             if not -MAX_HOLE_S < time - origin - start < MAX_HOLE_S:
                 origin = time - end
             start = max(start, time - origin)
-        end = start + (frame.duration * tick if frame.duration else period)
+        length = frame.duration * tick if frame.duration else period
+        end = start + (length if length < MAX_HOLE_S else period)
         yield TimedFrame(frame, start, end, tick)
 
 

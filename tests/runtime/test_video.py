@@ -204,6 +204,15 @@ def test_a_film_gives_its_frames_in_order_and_number():
     assert levels(read_frames(film)) == list(range(2, 24, 2))
 
 
+@pytest.mark.parametrize("container", ["mp4", "matroska", "avi", "mpegts", "mov", "mpeg"])
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30), Fraction(30000, 1001)])
+def test_every_container_gives_every_frame_once(container, fps):
+    frames = [grey_level(level) for level in range(20, 230, 10)]
+    codec = "mpeg2video" if container.startswith("mpeg") else "mpeg4"
+    film = encode_film(frames, rate=fps, time_base=1 / fps, container=container, codec=codec)
+    assert levels(read_frames(film)) == list(range(2, 23))
+
+
 def test_a_truncated_film_gives_what_is_readable():
     film = encode_film(
         [colourful(seed=i) for i in range(30)], container="mpegts", codec="mpeg2video"
