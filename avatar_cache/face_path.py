@@ -19,6 +19,8 @@ from runtime.types import FaceBox
 LONGEST_BRIDGE_S = 0.5
 #: Degrees against which the steadiness of the roll is measured, see ``smooth_track``.
 ANGLE_SCALE = 60.0
+#: Degrees beyond the limit after which a face is turned by its whole roll.
+TURNING_REACH = 4.0
 #: Rows of landmarks handled at once: about 4 MB.
 _BLOCK = 1000
 
@@ -93,7 +95,7 @@ def build_path(
     if options.smooth and not framing.is_fixed:
         angles = _steady_angles(angles, has_face, cuts)
     turns = framing.from_mesh and not framing.is_fixed
-    angles = _shot_angles(angles, has_face, cuts) if turns else np.zeros(len(angles))
+    angles = turned_angles(angles) if turns else np.zeros(len(angles))
     corners = (
         _corners(rows, before, after, share, angles)
         if turns
@@ -135,6 +137,23 @@ def rest_frame(rows: Rows, path: FacePath, chosen: NDArray[np.intp]) -> tuple[in
     around = np.convolve(np.pad(openings, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     best = int(np.argmin(around + 0.1 * rows["yaw"][chosen[known]]))
     return int(known[best]), float(openings[best])
+
+
+def turned_angles(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give by how much each frame is turned upright: nothing up to the limit, all soon after.
+
+    The way between is smooth, so that a head swaying around the limit never jumps.
+
+    Args:
+        angles: ``(n,)`` roll in degrees.
+
+    Returns:
+        float64 ``(n,)``; exactly 0 for nearly upright faces. A single frame has no way between.
+    """
+    beyond = np.abs(angles) - UPRIGHT_LIMIT
+    share = np.clip(beyond / TURNING_REACH if len(angles) > 1 else np.sign(beyond), 0, 1)
+    turned: NDArray[np.float64] = angles * share**2 * (3 - 2 * share)
+    return turned
 
 
 def _neighbours(
@@ -181,20 +200,6 @@ def _steady_angles(
         run = boxes.smooth_track(angles[first:last, None], scale=ANGLE_SCALE)
         steady[first:last] = run[:, 0]
     return steady
-
-
-def _shot_angles(
-    angles: NDArray[np.float64], has_face: NDArray[np.bool_], cuts: list[int]
-) -> NDArray[np.float64]:
-    """Keep the roll of stretches that tilt beyond the limit somewhere, else 0 throughout.
-
-    Deciding once for a stretch keeps a head near the limit from switching back and forth.
-    """
-    turned = np.zeros_like(angles)
-    for first, last in boxes.runs(has_face, cuts):
-        if np.abs(angles[first:last]).max() > UPRIGHT_LIMIT:
-            turned[first:last] = angles[first:last]
-    return turned
 
 
 def _corners(
