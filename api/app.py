@@ -21,7 +21,7 @@ from api.generation import product_version
 from api.middleware import Surround
 from api.routes import animation, avatars, knowledge, operation, say
 from api.settings import Settings
-from api.startup import OpenEngine, open_mouthpiece, start
+from api.startup import OpenEngine, open_mouthpiece, start, with_checkpoint
 from runtime.errors import ModelError, MouthpieceError
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def create_app(
         settings: Read from the environment when unset.
         open_engine: Opens the engine; tests bring their own.
     """
-    settings = settings or Settings()
+    settings = with_checkpoint(settings or Settings())
     service = Service(settings)
 
     @asynccontextmanager

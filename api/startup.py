@@ -1,6 +1,7 @@
 """What happens between the start of the process and the first request that is taken."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,15 @@ from api.engine import Engine
 from api.folders import sweep
 from api.schemas import DEFAULT_AVATAR
 from api.settings import Settings
-from runtime.errors import AvatarNotFoundError, MouthpieceError
+from runtime.errors import AvatarNotFoundError, MouthpieceError, OutputError
+from runtime.models import ModelStore
 
 logger = logging.getLogger(__name__)
 
 OpenEngine = Callable[[Settings], Engine]
 BUNDLE_SUFFIX = ".avatar"
+#: Pictures under this folder come with OPEA's images, whose settings should work here unchanged.
+OPEA_ASSETS = "/comps/animation/src/assets/"
 
 
 def open_mouthpiece(settings: Settings) -> Engine:
@@ -22,6 +26,18 @@ def open_mouthpiece(settings: Settings) -> Engine:
     from api.service import Mouthpiece
 
     return Mouthpiece(settings)
+
+
+def with_checkpoint(settings: Settings) -> Settings:
+    """Return settings whose model is the network made from CHECKPOINT_PATH, if it is installed."""
+    path = settings.checkpoint_path
+    if path is None or settings.model is not None:
+        return settings
+    name = path.stem.lower().replace("_", "-")
+    if name in {entry.name for entry in ModelStore(settings.model_dirs).generators()}:
+        return settings.model_copy(update={"model": name})
+    logger.warning("CHECKPOINT_PATH=%s: no network %s; the default one is used", path, name)
+    return settings
 
 
 def start(service: Service, open_engine: OpenEngine) -> None:
@@ -32,6 +48,7 @@ def start(service: Service, open_engine: OpenEngine) -> None:
     """
     settings = service.settings
     warn(settings)
+    check_outfile(settings.outfile)
     # Uploads of a process that was killed; running ones hold their folders.
     sweep(settings.uploads_dir, older_than_s=0)
     engine = service.engine = open_engine(settings)
@@ -53,18 +70,41 @@ def warn(settings: Settings) -> None:
         logger.warning("INFERENCE_MODE=%s: the quality preset is used", settings.inference_mode)
 
 
+def check_outfile(outfile: Path | None) -> None:
+    """Make the folder of OUTFILE.
+
+    Raises:
+        OutputError: It cannot be written to; every request would fail.
+    """
+    if outfile is None:
+        return
+    try:
+        outfile.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"OUTFILE={outfile}: {error.strerror or error}") from error
+    if not os.access(outfile.parent, os.W_OK):
+        raise OutputError(f"OUTFILE={outfile}: its folder cannot be written to")
+
+
 def cache_default(engine: Engine, settings: Settings) -> None:
     """Cache the avatar of FACE, else the sample avatar when there is no default one yet."""
-    if settings.face is not None:
-        engine.add_avatar(settings.face, avatar_id=DEFAULT_AVATAR)
+    face = settings.face
+    if face is not None and not face.exists() and OPEA_ASSETS in str(face):
+        logger.warning("FACE=%s: not part of this image; the sample avatar is used", face)
+        face = sample_avatar(settings)
+    elif face is None and settings.sample_avatar and not _has_default(engine):
+        face = sample_avatar(settings)
+    if face is not None:
+        engine.add_avatar(face, avatar_id=DEFAULT_AVATAR)
         logger.info("avatar_cached", extra={"avatar_id": DEFAULT_AVATAR})
-        return
+
+
+def _has_default(engine: Engine) -> bool:
     try:
         engine.avatars.show(DEFAULT_AVATAR)
     except AvatarNotFoundError:
-        sample = sample_avatar(settings) if settings.sample_avatar else None
-        if sample is not None:
-            engine.add_avatar(sample, avatar_id=DEFAULT_AVATAR)
+        return False
+    return True
 
 
 def sample_avatar(settings: Settings) -> Path | None:

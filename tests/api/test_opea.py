@@ -151,3 +151,28 @@ def test_opeas_environment_is_understood(monkeypatch):
     )
     assert (found.cache_enabled, found.logflag) == (True, True)
     assert found.ports[1:] == (7860, 9066)
+
+
+def test_opeas_own_face_and_outfile_need_not_exist(service, stereo, tmp_path, monkeypatch, picture):
+    sample = tmp_path / "sample.png"
+    sample.write_bytes(picture)
+    monkeypatch.setattr("api.startup.sample_avatar", lambda settings: sample)
+    outfile = tmp_path / "home/user/comps/animation/src/assets/outputs/result.mp4"
+    face = "/home/user/comps/animation/src/assets/img/avatar1.jpg"
+    client, _ = service(face=face, outfile=outfile)
+    spoken = {"byte_str": base64.b64encode(stereo).decode()}
+    assert orchestrator(client, "/v1/animation", spoken) == str(outfile)
+
+
+def test_checkpoint_path_selects_the_network_made_from_it(settings, tmp_path, caplog):
+    from api.startup import with_checkpoint
+
+    (tmp_path / "models").mkdir()
+    for ending in ("xml", "bin"):
+        (tmp_path / f"models/wav2lip-gan.{ending}").write_text("")
+    path = "/Wav2Lip/checkpoints/wav2lip_gan.pth"
+    models = tmp_path / "models"
+    found = with_checkpoint(settings(checkpoint_path=path, models_dir=models))
+    assert found.model == "wav2lip-gan"
+    assert with_checkpoint(settings(checkpoint_path=path)).model is None
+    assert "CHECKPOINT_PATH" in caplog.text
