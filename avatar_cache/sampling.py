@@ -1,6 +1,8 @@
-"""A few frames spread over a video, found by seeking: seconds of work whatever its length."""
+"""A few frames spread over a video: seconds of work whatever its length."""
 
+import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import av
@@ -17,8 +19,10 @@ from runtime.video import VideoInfo, read_pictures
 
 #: Frames looked at in a video.
 SAMPLE_COUNT = 64
-#: Videos up to this many frames are decoded whole, which is exact and hardly slower.
-WHOLE_FRAMES = 256
+#: Videos up to this many frames are decoded whole: seconds of work, and no gap stays unseen.
+WHOLE_FRAMES = 3000
+#: In longer ones, frames decoded after a key frame to get near the wanted time.
+FRAMES_AFTER_KEY = 48
 #: Packets whose time stamps tell whether the rate is constant.
 RATE_PACKETS = 500
 #: A rate is variable when the longest frame lasts this many times the shortest.
@@ -46,13 +50,13 @@ def sample_frames(
     Raises:
         VideoDecodeError: There is no readable picture.
     """
-    if info.kind == "image" or info.frame_count <= WHOLE_FRAMES:
-        step = max(1, -(-info.frame_count // count))
-        for index, picture in enumerate(read_pictures(source, max_pixels=max_pixels)):
-            if index % step == 0:
-                yield Sample(index / info.fps, picture.frame)
+    if info.kind == "image":
+        for picture in read_pictures(source, max_pixels=max_pixels):
+            yield Sample(0.0, picture.frame)
         return
-    yield from _seek_frames(source, info, count)
+    seeks = info.frame_count > WHOLE_FRAMES
+    for time_s, frame in _seek(source, info, count) if seeks else _walk(source, info, count):
+        yield Sample(time_s, _upright(frame, info))
 
 
 def has_variable_rate(source: MediaSource) -> bool:
@@ -78,32 +82,63 @@ def _ratio(gaps: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
     return float(high / max(low, 1))
 
 
-def _seek_frames(source: MediaSource, info: VideoInfo, count: int) -> Iterator[Sample]:
+def _walk(
+    source: MediaSource, info: VideoInfo, count: int
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Decode the whole video and give the frames nearest after evenly spread times."""
+    step = max(1 / info.fps, info.duration_s / count)
+    wanted = 0.0
+    with _opened(source) as (container, stream, start):
+        for time_s, frame in _timed(container, stream, start):
+            # Half a frame of slack: time stamps are rounded to ticks.
+            if time_s + 0.5 / info.fps >= wanted:
+                yield time_s, frame
+                wanted += step
+
+
+def _seek(
+    source: MediaSource, info: VideoInfo, count: int
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Jump to evenly spread times; frames far behind a key frame are left out."""
     last = -1.0
+    with _opened(source) as (container, stream, start):
+        for index in range(count):
+            wanted = info.duration_s * index / count
+            try:
+                container.seek(max(0, round((wanted + start) * av.time_base)))
+            except av.error.FFmpegError:
+                continue
+            near = itertools.islice(_timed(container, stream, start), FRAMES_AFTER_KEY)
+            found = next((timed for timed in near if timed[0] >= wanted), None)
+            if found is not None and found[0] > last:
+                last = found[0]
+                yield found
+
+
+@contextmanager
+def _opened(
+    source: MediaSource,
+) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream, float]]:
+    """Open the picture stream; give it with its start in seconds."""
     with open_media(source, error=VideoDecodeError, expected="a video") as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        start = (stream.start_time or 0) * (stream.time_base or 0)
-        for index in range(count):
-            wanted = info.duration_s * index / count
-            frame = _frame_near(container, stream, float(start) + wanted)
-            time = float((frame.time or wanted) - start) if frame is not None else last
-            if frame is not None and time > last:
-                last = time
-                yield Sample(time, _upright(frame, info))
+        yield container, stream, float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _frame_near(
-    container: av.container.InputContainer,
-    stream: av.video.stream.VideoStream,
-    time_s: float,
-) -> av.VideoFrame | None:
-    """Decode the key frame at or before a time; ``None`` where the file is damaged."""
+def _timed(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, start: float
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Decode from here on; give frames with their time, and stop where the file is damaged."""
+    period = 1 / float(stream.average_rate or 25)
+    following = 0.0
     try:
-        container.seek(round(time_s * av.time_base))
-        return next(container.decode(stream), None)
+        for frame in container.decode(stream):
+            time_s = following if frame.pts is None else frame.time - start
+            following = time_s + period
+            yield time_s, frame
     except av.error.FFmpegError:
-        return None
+        return
 
 
 def _upright(frame: av.VideoFrame, info: VideoInfo) -> Frame:

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from avatar_cache import sampling
 from avatar_cache.inspection import inspect_media
 from runtime.audio import encode_wav
 from runtime.errors import VideoDecodeError
@@ -52,8 +53,20 @@ def test_times_without_a_face_are_named(detector, draw, as_video):
 
 def test_a_long_video_is_sampled(detector, draw, as_video):
     found = inspect_media(as_video([draw([BIG])] * 400), detector)
-    assert 10 <= found.frames_sampled <= 64
+    assert 50 <= found.frames_sampled <= 66
     assert found.faces[0].ranges_s[-1][1] == pytest.approx(16.0, abs=0.5)
+
+
+def test_a_face_that_is_away_for_a_second_is_missed_even_in_a_long_video(
+    detector, draw, as_video, monkeypatch
+):
+    shown = [draw([BIG])] * 150 + [draw([])] * 40 + [draw([BIG])] * 160
+    for whole_frames in (3000, 100):
+        monkeypatch.setattr(sampling, "WHOLE_FRAMES", whole_frames)
+        found = inspect_media(as_video(shown), detector)
+        (gap,) = [w for w in found.warnings if w.startswith("no face from")]
+        assert gap.startswith(("no face from 6.0", "no face from 5.9", "no face from 6.1"))
+        assert 40 <= found.frames_sampled <= 66
 
 
 def test_sound_alone_is_described(detector):
