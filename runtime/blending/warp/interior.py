@@ -25,6 +25,9 @@ _GAPS = ((0.0, 0.007, 0.75), (0.094, 0.008, 1.0), (0.164, 0.009, 1.0), (0.240, 0
 #: The brightest skin a photograph shows, relative to its brightest channel.
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
 
+#: Brightness of the line between closed lips, in units of what is around it.
+_LINE_SHADE = 0.75
+
 Picture = NDArray[np.float32]
 
 
@@ -85,7 +88,10 @@ class Interior:
             inside *= self._shadow(place)[..., None]
             result += (inside - result) * cover[..., None]
         if self._shape.seam > 0.05:
-            result *= self._dark_line(place)[..., None]
+            # Specks of teeth between lips that meet: run them together along the line.
+            reach = 2 * max(1, int(5 * self._unit)) + 1
+            run = cv2.blur(result, (reach, 1)) * _LINE_SHADE
+            result += (run - result) * self._meeting_line(place)[..., None]
         return result
 
     def _cover(self, place: "_Place") -> Picture:
@@ -153,13 +159,13 @@ class Interior:
         corner = 1 - 0.55 * np.exp(-np.minimum(place.across, 1 - place.across) / 0.07)
         return np.asarray(np.clip((1 - upper - lower) * corner, 0.15, 1), np.float32)
 
-    def _dark_line(self, place: "_Place") -> Picture:
-        """Draw the line between the lips of an open picture that is shown closed."""
-        away = (place.y - (place.top + place.bottom) / 2) / (0.9 * self._unit + 0.4)
+    def _meeting_line(self, place: "_Place") -> Picture:
+        """Weigh the line where the lips of an open picture meet when it is shown closed."""
+        away = (place.y - (place.top + place.bottom) / 2) / (0.9 * self._unit + 0.5)
         shut = 1 - smoothstep(place.height, 0.5 * self._unit, 3 * self._unit)
-        corners = smoothstep(np.minimum(place.across, 1 - place.across), -0.02, 0.12)
+        corners = smoothstep(np.minimum(place.across, 1 - place.across), -0.02, 0.08)
         line = np.exp(-away * away) * (shut * corners)
-        return np.asarray(1 - 0.55 * self._shape.seam * line, np.float32)
+        return np.asarray(self._shape.seam * line, np.float32)
 
 
 class _Place(NamedTuple):
