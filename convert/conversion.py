@@ -19,6 +19,7 @@ from convert.quantize import (
     floating_layers,
     keep_sensitive_layers,
     quantize_plainly,
+    widen_ranges,
 )
 from runtime.errors import CheckpointError
 from runtime.faces import BlazeFaceMesh
@@ -223,9 +224,10 @@ def _quantize(
     model = ov.Core().read_model(exact)
     tell(f"calibrating INT8 on {options.pairs} pairs")
     plain = quantize_plainly(model, draw_pairs(calibration, options.pairs, seed=_CALIBRATION))
-    tell("searching for layers to keep in floating point")
+    tell("searching for ranges, and for layers to keep in floating point")
     search = draw_pairs(calibration, options.certificate_pairs, seed=_SEARCH)
-    mixed, kept = keep_sensitive_layers(model, plain, search, options.search)
+    widened = widen_ranges(model, plain, search)
+    mixed, kept = keep_sensitive_layers(model, widened, search, options.search)
     write_metadata(mixed, metadata.as_text("int8"))
     tell("measuring")
     pairs = draw_pairs(evaluation, options.certificate_pairs, seed=_CERTIFICATE)

@@ -22,6 +22,7 @@ from convert.quantize import (
     quantize_plainly,
     quantized_layers,
     restore_layers,
+    widen_ranges,
 )
 from runtime.errors import FidelityError
 from runtime.models import ModelStore
@@ -90,6 +91,17 @@ def test_with_every_layer_put_back_the_network_is_itself_again(exact, quantized,
     difference = run_generator(restored, pairs).astype(int) - run_generator(exact, pairs)
     # Sums of shortcuts may still be quantized: a few levels at most.
     assert np.abs(difference).max() <= 6
+
+
+def test_ranges_are_widened_by_the_factor_that_serves_best(exact, quantized, pairs):
+    def distance(graph: ov.Model) -> float:
+        difference = run_generator(graph, pairs).astype(float) - run_generator(exact, pairs)
+        return float(np.abs(difference).mean())
+
+    absurd = widen_ranges(exact, quantized, pairs, factors=(50.0,))
+    chosen = widen_ranges(exact, quantized, pairs, factors=(50.0, 1.0))
+
+    assert distance(chosen) == distance(quantized) < distance(absurd)
 
 
 def test_the_search_keeps_only_layers_that_help(exact, quantized, pairs, monkeypatch):
