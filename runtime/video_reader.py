@@ -21,6 +21,8 @@ DECODE_THREADS = 2
 #: Rate of a video that does not tell its own, and bounds of rates taken seriously.
 DEFAULT_FPS = Fraction(25)
 MIN_FPS, MAX_FPS = Fraction(1, 100), 240
+#: Share of a source frame by which its time stamp may be late.
+SLACK = Fraction(1, 4)
 #: A picture shown for longer is a broken time stamp; the time line then continues after it.
 MAX_HOLE_S = 10
 #: Decoders that keep opacity, by codec.
@@ -73,7 +75,8 @@ def read_video(source: MediaSource, *, fps: float | None, max_pixels: int) -> It
         rate = exact_rate(fps) if fps is not None else average_rate(stream)
         converter = FrameConverter(stream, source, max_pixels)
         empty = True
-        for frame in constant_rate(_timed_frames(container, stream), rate):
+        slack_s = SLACK / average_rate(stream)
+        for frame in constant_rate(_timed_frames(container, stream), rate, slack_s):
             empty = False
             yield converter.picture(frame)
         if empty:
@@ -115,32 +118,30 @@ class TimedFrame(NamedTuple):
         frame: As decoded.
         start_s: Time since the first frame, in seconds.
         end_s: When it is due to disappear.
-        tick_s: Resolution of the time stamps.
     """
 
     frame: av.VideoFrame
     start_s: Fraction
     end_s: Fraction
-    tick_s: Fraction
 
 
-def constant_rate(frames: Iterable[TimedFrame], rate: Fraction) -> Iterator[av.VideoFrame]:
-    """Yield for each k the frame shown at ``k / rate``; a tick early counts as in time.
+def constant_rate(
+    frames: Iterable[TimedFrame], rate: Fraction, slack_s: Fraction
+) -> Iterator[av.VideoFrame]:
+    """Yield for each k the frame shown at ``k / rate``; one at most ``slack_s`` late is in time.
 
-    A tick is the resolution of the time stamps, at most an eighth of a frame: some containers
-    count whole frames.
+    Without slack the jitter of a camera's time stamps would drop and double frames.
     """
     shown: TimedFrame | None = None
     index = 0
-    coarsest = 1 / (8 * rate)
     for timed in frames:
-        while shown is not None and index / rate < timed.start_s - min(timed.tick_s, coarsest):
+        while shown is not None and index / rate < timed.start_s - slack_s:
             yield shown.frame
             index += 1
         shown = timed
     if shown is None:
         return
-    while index == 0 or index / rate < shown.end_s - min(shown.tick_s, coarsest):
+    while index == 0 or index / rate < shown.end_s - slack_s:
         yield shown.frame
         index += 1
 
@@ -206,7 +207,7 @@ def _timed_frames(
             start = max(start, time - origin)
         length = frame.duration * tick if frame.duration else period
         end = start + (length if length < MAX_HOLE_S else period)
-        yield TimedFrame(frame, start, end, tick)
+        yield TimedFrame(frame, start, end)
 
 
 def _progressive(
