@@ -114,13 +114,14 @@ def _repeat_all(nodes: list[ov.Node], x: ov.Output) -> ov.Output:
 
 def _read_weights(node: ov.Node) -> _Weights:
     if node.get_type_name() == "Multiply":
-        values, scale = (_constant(node.input_value(index).get_node()) for index in (0, 1))
+        values, scale = (read_constant(node.input_value(index).get_node()) for index in (0, 1))
         outputs = values.shape[1]
         return _Weights(values, np.broadcast_to(scale.reshape(-1), outputs).astype(np.float32))
-    return _Weights(_constant(node), None)
+    return _Weights(read_constant(node), None)
 
 
-def _constant(node: ov.Node) -> NDArray[Any]:
+def read_constant(node: ov.Node) -> NDArray[Any]:
+    """Read a constant, also one that is stored in another type and converted."""
     source = node.input_value(0).get_node() if node.get_type_name() == "Convert" else node
     return np.asarray(source.get_data())
 

@@ -123,7 +123,7 @@ def test_the_rest_mouth_is_that_of_silence_and_is_drawn_once(generator):
 def test_a_live_generator_answers_before_it_asks_for_more(stored):
     generator = Generator(stored, HostPlan(streams=1, threads=1, batch=1))
     crops, mels = inputs(4)
-    pulled = []
+    pulled: list[object] = []
     pairs = ((reference(crops[0]), mel) for mel in noted(mels, pulled))
     for index, _ in enumerate(generator.generate(pairs)):
         assert len(pulled) == index + 1

@@ -75,14 +75,14 @@ def test_answers_come_in_the_order_of_the_inputs(plan, count):
 
 
 def test_a_live_plan_answers_before_it_asks_for_more():
-    pulled = []
+    pulled: list[object] = []
     network = Network(doubling(), LIVE)
     for index, _ in enumerate(network.run(noted(rows(5), pulled))):
         assert len(pulled) == index + 1
 
 
 def test_a_slow_reader_holds_back_the_writer():
-    pulled = []
+    pulled: list[object] = []
     answers = Network(doubling(), BUSY).run(noted(rows(50), pulled))
     next(answers)
     assert len(pulled) == BUSY.requests
