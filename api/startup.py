@@ -29,15 +29,19 @@ def open_mouthpiece(settings: Settings) -> Engine:
 
 
 def with_checkpoint(settings: Settings) -> Settings:
-    """Return settings whose model is the network made from CHECKPOINT_PATH, if it is installed."""
+    """Return settings that work where CHECKPOINT_PATH names a file of another image.
+
+    A file that exists is left to the engine. Of one that does not, the network made from it earlier
+    is used, if it is installed, else the default one.
+    """
     path = settings.checkpoint_path
-    if path is None or settings.model is not None:
+    if path is None or settings.model is not None or path.exists():
         return settings
     name = path.stem.lower().replace("_", "-")
     if name in {entry.name for entry in ModelStore(settings.model_dirs).generators()}:
         return settings.model_copy(update={"model": name})
-    logger.warning("CHECKPOINT_PATH=%s: no network %s; the default one is used", path, name)
-    return settings
+    logger.warning("CHECKPOINT_PATH=%s: no such file; the default network is used", path)
+    return settings.model_copy(update={"checkpoint_path": None})
 
 
 def start(service: Service, open_engine: OpenEngine) -> None:

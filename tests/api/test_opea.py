@@ -174,5 +174,6 @@ def test_checkpoint_path_selects_the_network_made_from_it(settings, tmp_path, ca
     models = tmp_path / "models"
     found = with_checkpoint(settings(checkpoint_path=path, models_dir=models))
     assert found.model == "wav2lip-gan"
-    assert with_checkpoint(settings(checkpoint_path=path)).model is None
+    absent = with_checkpoint(settings(checkpoint_path=path))
+    assert (absent.model, absent.checkpoint_path) == (None, None)
     assert "CHECKPOINT_PATH" in caplog.text
