@@ -40,6 +40,7 @@ class AnimateOptions:
         loop: What follows when the sound outlasts the avatar.
         on_missing_face: What to do with frames without a face.
         face_id: Which face to animate when there are several, 0 is the largest.
+        face_at: Instead of ``face_id``: the face nearest to this point, x and y in pixels.
         mouth_region_size: How much of the lower face is replaced, 0.2 to 1; ``None`` leaves it to
             the preset, as for the next.
         blur_intensity: Feathering, a kernel size in pixels for a 256-pixel face, 3 to 101.
@@ -66,6 +67,7 @@ class AnimateOptions:
     loop: Loop = "pingpong"
     on_missing_face: MissingFace = "keep"
     face_id: int | None = None
+    face_at: tuple[int, int] | None = None
     mouth_region_size: float | None = None
     blur_intensity: int | None = None
     sharpen_mouth: bool = False

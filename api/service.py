@@ -6,36 +6,29 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import cv2
 
 from api.capabilities import Capabilities, describe_capabilities
-from api.checkpoints import generator_for_checkpoint
-from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport, Precision
+from api.networks import Networks
+from api.options import AnimateOptions, AnimateReport, Precision
 from api.settings import Settings
 from api.speech import DEFAULT_VOICE, synthesize
-from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, Manifest, PrepareOptions
+from api.translation import prepare_options, provenance, stream_options, warnings_of
+from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection, inspect_media
-from runtime.animator import Animator, StreamOptions
-from runtime.blending import PRESETS as BLEND_PRESETS
-from runtime.boxes import Pads
+from runtime.animator import Animator
 from runtime.destination import check_output
-from runtime.faces import AttentionMesh, BlazeFaceMesh, FaceMesh
 from runtime.film import write_film
 from runtime.generator import Generator
-from runtime.host import HostPlan, Precision as HostPrecision
 from runtime.media import MediaSource
-from runtime.models import ModelFile, ModelStore, model_dirs
+from runtime.models import ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
-from runtime.probing import choose_plan
-from runtime.types import FaceBox
 
 logger = logging.getLogger(__name__)
 
@@ -67,17 +60,15 @@ class Mouthpiece:
             ModelNotFoundError: The manifest of networks is missing.
         """
         self.settings = settings or Settings()
-        self._probes = probes
         self.models = ModelStore(model_dirs(self.settings.models_dir))
         self.avatars = AvatarStore(
             self.settings.avatars_dir, budget_bytes=self.settings.cache_bytes
         )
-        self._networks = threading.RLock()
-        self._generators: dict[tuple[str, str, bool], Generator] = {}
-        self._detector: BlazeFaceMesh | None = None
-        self._mesh: FaceMesh | None = None
-        # OpenCV's own threads would fight with the inference streams for the same cores.
+        self._networks = Networks(self.settings, self.models, probes=probes)
+        # OpenCV's own threads would fight with the inference streams for the same cores, and its
+        # words about broken images would stand beside our errors.
         cv2.setNumThreads(1)
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
     def __enter__(self) -> Self:
         return self
@@ -92,9 +83,7 @@ class Mouthpiece:
 
     def close(self) -> None:
         """Let go of the networks."""
-        with self._networks:
-            self._generators.clear()
-            self._detector = self._mesh = None
+        self._networks.close()
 
     def animate(
         self,
@@ -134,16 +123,16 @@ class Mouthpiece:
             detect_s,
             was_cached,
         ):
-            animator = Animator(generator, mesh=self.mesh)
+            animator = Animator(generator, mesh=self._networks.mesh)
             animator.timer.add("detect", detect_s)
             film = write_film(
                 animator,
                 opened,
                 audio,
                 output,
-                _stream_options(options),
+                stream_options(options),
                 encode=EncodeOptions(
-                    deterministic=options.deterministic, metadata=_provenance(generator)
+                    deterministic=options.deterministic, metadata=provenance(generator)
                 ),
                 max_sound_s=self.settings.max_audio_s,
                 progress=progress,
@@ -164,8 +153,8 @@ class Mouthpiece:
                 silence_motion=animator.silence.motion,
                 stages_s=animator.timer.seconds(),
                 elapsed_s=perf_counter() - start,
-                missing_face=_missing_s(opened.manifest),
-                warnings=_warnings(opened, generator),
+                missing_face=opened.missing_s,
+                warnings=warnings_of(opened, generator),
             )
         logger.info(
             "animated %s: %d frames, %.2f s audio, rtf %.2f",
@@ -212,19 +201,19 @@ class Mouthpiece:
             InputError: The source is unreadable or has no face.
         """
         if not isinstance(options, PrepareOptions):
-            options = self._prepare_options(options or AnimateOptions())
+            options = prepare_options(options or AnimateOptions(), self.settings)
         return self.avatars.add(
             source,
             avatar_id=avatar_id,
             options=options,
-            detector=self.detector,
+            detector=self._networks.detector,
             encoder=self.generator(),
             progress=progress,
         )
 
     def inspect(self, source: MediaSource) -> Inspection:
         """Tell what is in a file and what would go wrong, in seconds."""
-        return inspect_media(source, self.detector)
+        return inspect_media(source, self._networks.detector)
 
     def generator(
         self,
@@ -243,16 +232,7 @@ class Mouthpiece:
         Raises:
             ModelError: It is not installed or does not fit this engine.
         """
-        name = name or self._default_generator
-        wanted = self.settings.precision if precision == "auto" else precision
-        with self._networks:
-            key = (name, wanted, deterministic)
-            if key not in self._generators:
-                file, plan = self._choose(name, wanted, deterministic)
-                self._generators[key] = Generator(
-                    file, plan, cache_dir=self.settings.cache_dir / "compiled"
-                )
-            return self._generators[key]
+        return self._networks.generator(name, precision, is_deterministic=deterministic)
 
     def model_for_checkpoint(self, checkpoint: Path) -> str:
         """Return the name of the generator for a checkpoint, converting it the first time.
@@ -261,60 +241,11 @@ class Mouthpiece:
             CheckpointError: The file is missing or cannot be converted.
             ModelNotFoundError: It must be converted first and the converter is not installed.
         """
-        return generator_for_checkpoint(checkpoint, self.models, self.settings.models_dir)
-
-    @cached_property
-    def _default_generator(self) -> str:
-        if self.settings.model is None and self.settings.checkpoint_path is not None:
-            return self.model_for_checkpoint(self.settings.checkpoint_path)
-        return self.settings.model or self.models.default()
+        return self._networks.for_checkpoint(checkpoint)
 
     def capabilities(self) -> Capabilities:
         """Tell what this installation can do and why it computes as it does."""
         return describe_capabilities(self.generator(), self.models)
-
-    @property
-    def detector(self) -> BlazeFaceMesh:
-        """The face detector, loaded when first used."""
-        with self._networks:
-            if self._detector is None:
-                self._detector = BlazeFaceMesh(
-                    self.models.find("blazeface").path,
-                    self.models.find("facemesh").path,
-                    lips=self._exact_lips(),
-                )
-            return self._detector
-
-    def _exact_lips(self) -> AttentionMesh | None:
-        """Load the network that reads lips best, if it is installed."""
-        parts = ("attmesh-trunk", "attmesh-lips")
-        if not all(self.models.precisions(part) for part in parts):
-            return None
-        return AttentionMesh(*(self.models.find(part).path for part in parts))
-
-    @property
-    def mesh(self) -> FaceMesh:
-        """The landmark network that reads lips, loaded when first used."""
-        with self._networks:
-            if self._mesh is None:
-                self._mesh = FaceMesh(self.models.find("facemesh").path)
-            return self._mesh
-
-    def _choose(
-        self, name: str, wanted: Precision, deterministic: bool
-    ) -> tuple[ModelFile, HostPlan]:
-        files: dict[HostPrecision, ModelFile] = {"f32": self.models.find(name, "f32")}
-        if "int8" in self.models.precisions(name):
-            files["int8"] = self.models.find(name, "int8")
-        plan = choose_plan(
-            files,
-            wanted=wanted,
-            is_deterministic=deterministic,
-            threads=self.settings.threads or None,
-            folder=self.settings.cache_dir / "probes",
-            probes=self._probes,
-        )
-        return files["int8" if plan.precision == "int8" else "f32"], plan
 
     @contextmanager
     def _prepared(
@@ -334,8 +265,8 @@ class Mouthpiece:
             start = perf_counter()
             summary = store.add(
                 avatar,
-                options=self._prepare_options(options),
-                detector=self.detector,
+                options=prepare_options(options, self.settings),
+                detector=self._networks.detector,
                 encoder=generator,
                 progress=progress,
             )
@@ -349,72 +280,7 @@ class Mouthpiece:
         with TemporaryDirectory(dir=self.settings.cache_dir, prefix="once-") as folder:
             yield AvatarStore(Path(folder), budget_bytes=self.settings.cache_bytes)
 
-    def _prepare_options(self, options: AnimateOptions) -> PrepareOptions:
-        box = options.box
-        return PrepareOptions(
-            pads=Pads() if options.pads is None else Pads(*options.pads),
-            box=None if box is None else FaceBox(x1=box[2], y1=box[0], x2=box[3], y2=box[1]),
-            crop=options.crop,
-            rotate=options.rotate,
-            resize_factor=options.resize_factor,
-            static=options.static,
-            smooth=options.smooth,
-            on_missing_face=options.on_missing_face,
-            face_id=options.face_id,
-            max_pixels=self.settings.max_pixels,
-            max_duration_s=self.settings.max_video_s,
-        )
-
 
 def open_mouthpiece() -> Mouthpiece:
     """Open the engine with the settings of the environment."""
     return Mouthpiece(Settings())
-
-
-def _stream_options(options: AnimateOptions) -> StreamOptions:
-    preset = BLEND_PRESETS[options.preset]
-    given: dict[str, Any] = {
-        "method": None if options.blend == "auto" else options.blend,
-        "mouth_region_size": options.mouth_region_size,
-        "blur_intensity": options.blur_intensity,
-        "sharpen_mouth": options.sharpen_mouth or None,
-        "sharpen_amount": options.sharpen_amount,
-    }
-    return StreamOptions(
-        fps=options.fps or DEFAULT_FPS,
-        loop=options.loop,
-        blend=replace(preset, **{key: value for key, value in given.items() if value is not None}),
-        silence_gating=options.silence_gating,
-        silence_threshold=options.silence_threshold,
-    )
-
-
-def _provenance(generator: Generator) -> dict[str, str]:
-    """Say in the file itself that it was generated, and by what."""
-    return {
-        "comment": f"Generated video: lips by mouthpiece ({generator.name}, {generator.licence})"
-    }
-
-
-def _missing_s(manifest: Manifest) -> tuple[tuple[float, float], ...]:
-    return tuple(
-        (round(first / manifest.fps, 3), round(end / manifest.fps, 3))
-        for first, end in manifest.missing
-    )
-
-
-def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
-    manifest, said = avatar.manifest, []
-    missing = sum(end - first for first, end in manifest.missing)
-    if missing:
-        said.append(
-            f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
-        )
-    if len(manifest.faces) > 1:
-        said.append(
-            f"{len(manifest.faces)} faces were found, face {manifest.face_id} speaks; choose "
-            "another one with --face-id"
-        )
-    if "research" in generator.licence.lower() or "non-commercial" in generator.licence.lower():
-        said.append(f"{generator.name} may be used for research only")
-    return tuple(said)

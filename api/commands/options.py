@@ -28,6 +28,7 @@ _HELP: dict[str, tuple[str, tuple[str, ...]]] = {
     "loop": ("What follows when the sound outlasts the avatar.", ("--loop",)),
     "on_missing_face": ("What to do with frames without a face.", ("--on-missing-face",)),
     "face_id": ("Which face, as `mouthpiece inspect` numbers them.", ("--face-id",)),
+    "face_at": ("Instead: the face nearest to this point, x y in pixels.", ("--face-at",)),
     "mouth_region_size": (
         "Width of the blended region, parts of the face width.",
         ("--mouth-region-size",),

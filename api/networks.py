@@ -1,0 +1,109 @@
+"""The networks of one process: chosen for this host, loaded when first needed, then shared."""
+
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from api.checkpoints import generator_for_checkpoint
+from api.options import Precision
+from api.settings import Settings
+from runtime.faces import AttentionMesh, BlazeFaceMesh, FaceMesh
+from runtime.generator import Generator
+from runtime.host import HostPlan, Precision as HostPrecision
+from runtime.models import ModelFile, ModelStore
+from runtime.probing import choose_plan
+
+
+class Networks:
+    """Loads each network once, whichever thread asks first."""
+
+    def __init__(self, settings: Settings, models: ModelStore, *, probes: bool = False) -> None:
+        """Load nothing yet.
+
+        Args:
+            settings: Which generator, which arithmetic, how many threads.
+            models: Networks on this machine.
+            probes: Measure for two seconds how a generator runs best here, unless that is known.
+        """
+        self._settings = settings
+        self._models = models
+        self._probes = probes
+        self._lock = threading.RLock()
+        self._generators: dict[tuple[str, str, bool], Generator] = {}
+        self._detector: BlazeFaceMesh | None = None
+        self._mesh: FaceMesh | None = None
+
+    def close(self) -> None:
+        """Let go of the networks; they are loaded again when needed."""
+        with self._lock:
+            self._generators.clear()
+            self._detector = self._mesh = None
+
+    def generator(
+        self, name: str | None, precision: Precision, *, is_deterministic: bool
+    ) -> Generator:
+        """Return a generator; see ``Mouthpiece.generator``."""
+        name = name or self._default
+        wanted = self._settings.precision if precision == "auto" else precision
+        with self._lock:
+            key = (name, wanted, is_deterministic)
+            if key not in self._generators:
+                file, plan = self._choose(name, wanted, is_deterministic)
+                self._generators[key] = Generator(
+                    file, plan, cache_dir=self._settings.cache_dir / "compiled"
+                )
+            return self._generators[key]
+
+    def for_checkpoint(self, checkpoint: Path) -> str:
+        """Return the name of the generator for a checkpoint; see ``generator_for_checkpoint``."""
+        return generator_for_checkpoint(checkpoint, self._models, self._settings.models_dir)
+
+    @property
+    def detector(self) -> BlazeFaceMesh:
+        """Finds faces."""
+        with self._lock:
+            if self._detector is None:
+                self._detector = BlazeFaceMesh(
+                    self._models.find("blazeface").path,
+                    self._models.find("facemesh").path,
+                    lips=self._exact_lips(),
+                )
+            return self._detector
+
+    @property
+    def mesh(self) -> FaceMesh:
+        """Reads lips on generated mouths."""
+        with self._lock:
+            if self._mesh is None:
+                self._mesh = FaceMesh(self._models.find("facemesh").path)
+            return self._mesh
+
+    @cached_property
+    def _default(self) -> str:
+        settings = self._settings
+        if settings.model is None and settings.checkpoint_path is not None:
+            return self.for_checkpoint(settings.checkpoint_path)
+        return settings.model or self._models.default()
+
+    def _exact_lips(self) -> AttentionMesh | None:
+        """Load the network that reads lips best, if it is installed."""
+        parts = ("attmesh-trunk", "attmesh-lips")
+        if not all(self._models.precisions(part) for part in parts):
+            return None
+        return AttentionMesh(*(self._models.find(part).path for part in parts))
+
+    def _choose(
+        self, name: str, wanted: Precision, is_deterministic: bool
+    ) -> tuple[ModelFile, HostPlan]:
+        files: dict[HostPrecision, ModelFile] = {"f32": self._models.find(name, "f32")}
+        if "int8" in self._models.precisions(name):
+            files["int8"] = self._models.find(name, "int8")
+        plan = choose_plan(
+            files,
+            wanted=wanted,
+            is_deterministic=is_deterministic,
+            threads=self._settings.threads or None,
+            folder=self._settings.cache_dir / "probes",
+            probes=self._probes,
+        )
+        return files["int8" if plan.precision == "int8" else "f32"], plan

@@ -1,0 +1,76 @@
+"""From what a caller asks to what the engine understands, and from its facts to words."""
+
+from dataclasses import replace
+from typing import Any
+
+from api.options import DEFAULT_FPS, AnimateOptions
+from api.settings import Settings
+from avatar_cache import CachedAvatar, PrepareOptions
+from runtime.animator import StreamOptions
+from runtime.blending import PRESETS as BLEND_PRESETS
+from runtime.boxes import Pads
+from runtime.generator import Generator
+from runtime.types import FaceBox
+
+
+def prepare_options(options: AnimateOptions, settings: Settings) -> PrepareOptions:
+    """Give the part of the options that shapes a prepared avatar, with the limits in force."""
+    box = options.box
+    return PrepareOptions(
+        pads=Pads() if options.pads is None else Pads(*options.pads),
+        box=None if box is None else FaceBox(x1=box[2], y1=box[0], x2=box[3], y2=box[1]),
+        crop=options.crop,
+        rotate=options.rotate,
+        resize_factor=options.resize_factor,
+        static=options.static,
+        smooth=options.smooth,
+        on_missing_face=options.on_missing_face,
+        face_id=options.face_id,
+        face_at=options.face_at,
+        max_pixels=settings.max_pixels,
+        max_duration_s=settings.max_video_s,
+    )
+
+
+def stream_options(options: AnimateOptions) -> StreamOptions:
+    """Give the part of the options that shapes the frames; the preset fills what is open."""
+    preset = BLEND_PRESETS[options.preset]
+    given: dict[str, Any] = {
+        "method": None if options.blend == "auto" else options.blend,
+        "mouth_region_size": options.mouth_region_size,
+        "blur_intensity": options.blur_intensity,
+        "sharpen_mouth": options.sharpen_mouth or None,
+        "sharpen_amount": options.sharpen_amount,
+    }
+    return StreamOptions(
+        fps=options.fps or DEFAULT_FPS,
+        loop=options.loop,
+        blend=replace(preset, **{key: value for key, value in given.items() if value is not None}),
+        silence_gating=options.silence_gating,
+        silence_threshold=options.silence_threshold,
+    )
+
+
+def provenance(generator: Generator) -> dict[str, str]:
+    """Say in the file itself that it was generated, and by what."""
+    return {
+        "comment": f"Generated video: lips by mouthpiece ({generator.name}, {generator.licence})"
+    }
+
+
+def warnings_of(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
+    """Say what the user should know about a result although it was made."""
+    manifest, said = avatar.manifest, []
+    missing = sum(end - first for first, end in manifest.missing)
+    if missing:
+        said.append(
+            f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
+        )
+    if len(manifest.faces) > 1:
+        said.append(
+            f"{len(manifest.faces)} faces were found, face {manifest.face_id} speaks; choose "
+            "another one with --face-id"
+        )
+    if "research" in generator.licence.lower() or "non-commercial" in generator.licence.lower():
+        said.append(f"{generator.name} may be used for research only")
+    return tuple(said)
