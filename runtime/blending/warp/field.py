@@ -134,5 +134,7 @@ def _spline_basis(moving: Points, still: Points, at: Points) -> NDArray[np.float
 
 
 def _kernel(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    squared = ((a[:, None].astype(np.float64) - b[None]) ** 2).sum(-1)
-    return np.asarray(0.5 * squared * np.log(squared + 1e-9), np.float64)
+    across = np.subtract.outer(a[:, 0].astype(np.float64), b[:, 0])
+    down = np.subtract.outer(a[:, 1].astype(np.float64), b[:, 1])
+    squared = across * across + down * down + 1e-9
+    return np.asarray(0.5 * squared * np.log(squared), np.float64)

@@ -1,5 +1,7 @@
 """One reference frame ready to be warped, and the warp itself."""
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
 _COARSE = 8
 #: Sharpening per stretch, at most, and for resampling alone: chosen so that the variance of the
 #: Laplacian round the lips stays that of the source (``docs/quality.md``).
-_STRETCH_GAIN, _MOST_SHARPENING, _RESAMPLING_GAIN = 1.5, 1.2, 0.25
+_STRETCH_GAIN, _MOST_SHARPENING, _RESAMPLING_GAIN = 1.3, 1.2, 0.08
 _NO_MOVE = np.array([[-0.02, -0.02], [0.02, 0.02]])
 
 
@@ -52,6 +54,11 @@ class WarpPicture:
         self._identity = np.dstack(np.meshgrid(columns, rows)).astype(np.float32)
         self._rows = np.arange(self._window.y1, self._window.y2, dtype=np.float32)[:, None]
         self._to_crop = invert_affine(crop_to_frame(reference.box, reference.angle))
+
+    @cached_property
+    def at_rest(self) -> Patch:
+        """The picture with its mouth closed, made once."""
+        return self.render(self.shape.closed, 0.0)
 
     def light_of(self, mouth: MouthCrop, pose: LipPose) -> float | None:
         """Measure the brightness inside a generated mouth in units of the skin's.

@@ -57,7 +57,6 @@ class WarpStage:
         self._rest = rest
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture](KEPT_PICTURES)
-        self._trusted: bool | None = None
         self._start()
 
     def push(
@@ -79,6 +78,7 @@ class WarpStage:
         self._queue: deque[_Waiting] = deque()
         self._past: deque[NDArray[np.float32]] = deque(maxlen=LOOK_AHEAD)
         self._light = 0.35
+        self._trusted: bool | None = None
 
     def _read(self, reference: ReferenceFrame, mouth: MouthCrop, speaking: float) -> _Waiting:
         if not reference.has_face or not self._can_warp(reference):
@@ -108,6 +108,8 @@ class WarpStage:
         motion = self._smoothed(frame.motion) * np.float32(EXPRESSION * frame.speaking)
         self._queue.popleft()
         self._past.append(frame.motion)
+        if frame.speaking == 0:
+            return frame.picture.at_rest
         pose = frame.picture.shape.pose(self._reader.motion(motion))
         light = frame.picture.light_of(frame.mouth, pose)
         if light is not None:
