@@ -64,8 +64,8 @@ def measure_end_to_end(media: Media, *, rounds: int = 3) -> dict[str, Any]:
     """Animate with warm networks and cached avatars, cases in turns."""
     with workplace(media) as (mouthpiece, folder):
         sound = write_sound(media.speech, 10.0, folder)
-        still = mouthpiece.add_avatar(_square(media.portrait, 1024, folder)).avatar_id
-        film_path = _film(media.portrait, folder, (720, 1280))
+        still = mouthpiece.add_avatar(make_still(media.portrait, 1024, folder)).avatar_id
+        film_path = make_film(media.portrait, folder, (720, 1280))
         start, cpu = perf_counter(), process_time()
         film = mouthpiece.add_avatar(film_path)
         prepared = {
@@ -74,6 +74,10 @@ def measure_end_to_end(media: Media, *, rounds: int = 3) -> dict[str, Any]:
         }
         cases = {
             "bundled network, still 1024x1024": (still, AnimateOptions(fps=FPS)),
+            "bundled network, still 1024x1024, preset fast": (
+                still,
+                AnimateOptions(fps=FPS, preset="fast"),
+            ),
             "bundled network, video 1280x720": (film.avatar_id, AnimateOptions()),
             "full-size network, still 1024x1024": (still, AnimateOptions(fps=FPS, model=FULL_SIZE)),
         }
@@ -152,26 +156,29 @@ def _install_full_size(models: Path, media: Media) -> None:
     (models / f"{FULL_SIZE}.card.json").write_text(json.dumps(card), encoding="utf-8")
 
 
-def _square(portrait: Path, side: int, folder: Path) -> Path:
+def make_still(portrait: Path, side: int, folder: Path) -> Path:
+    """Write the portrait as a square picture and give its path."""
     path = folder / f"{side}.png"
     cv2.imwrite(str(path), cv2.resize(read_image(portrait), (side, side)))
     return path
 
 
-def _film(portrait: Path, folder: Path, size: tuple[int, int]) -> Path:
-    """Film the portrait with a hand that is not quite still."""
+def make_film(
+    portrait: Path, folder: Path, size: tuple[int, int], *, seconds: float = VIDEO_S
+) -> Path:
+    """Film the portrait with a hand that is not quite still, and give the video's path."""
     height, width = size
-    path = folder / f"{height}.mp4"
+    path = folder / f"{height}-{seconds:g}.mp4"
     picture = read_image(portrait)
     scale = 0.9 * height / picture.shape[0]
     with VideoWriter(path, fps=FPS, size=size) as writer:
-        for index in range(round(VIDEO_S * FPS)):
+        for index in range(round(seconds * FPS)):
             shift = 0.02 * height * np.array([np.sin(index / 9), np.cos(index / 13)])
             corner = np.array([width, height]) / 2 - scale * np.array(picture.shape[1::-1]) / 2
             move = np.array([[scale, 0, corner[0] + shift[0]], [0, scale, corner[1] + shift[1]]])
             frame = np.asarray(
-            cv2.warpAffine(picture, move, (width, height), borderValue=(90, 90, 90)), np.uint8
-        )
+                cv2.warpAffine(picture, move, (width, height), borderValue=(90, 90, 90)), np.uint8
+            )
             writer.write(_whole(frame, index))
     return path
 

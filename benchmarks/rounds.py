@@ -13,7 +13,7 @@ Side = Callable[[int], int]
 
 #: Processor seconds of one turn: enough for the clock, short enough for many rounds.
 TURN_S = 0.5
-_FIRST_FRAMES = 4
+_FIRST_FRAMES = 2
 
 
 class Spread(TypedDict):
@@ -47,7 +47,7 @@ class _Turn:
 def take_turns(
     sides: Mapping[str, Side], *, baseline: str, rounds: int = 3
 ) -> dict[str, SideResult]:
-    """Run every side once per round, after a short turn that warms up and finds its pace.
+    """Run every side once per round, after short turns that find its pace and warm up.
 
     Args:
         sides: By name, in order.
@@ -56,8 +56,9 @@ def take_turns(
     """
     frames = {}
     for name, side in sides.items():
-        side(_FIRST_FRAMES)
         frames[name] = max(_FIRST_FRAMES, int(1000 * TURN_S / _time(side, _FIRST_FRAMES).cpu_ms))
+        if frames[name] > _FIRST_FRAMES:
+            side(frames[name])
     turns: dict[str, list[_Turn]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():

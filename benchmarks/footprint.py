@@ -1,0 +1,142 @@
+"""Memory against length, and cold starts; every figure from a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time, sleep
+from typing import Any
+
+from api.options import AnimateOptions
+from api.service import Mouthpiece
+from api.settings import Settings
+from benchmarks.endtoend import Media, make_film, make_still
+from benchmarks.table import write_sound
+
+#: Seconds of sound, frames per second: the last is as many frames as 6 minutes at 25.
+SOUNDS = ((10.0, 25.0), (60.0, 25.0), (1800.0, 1.0))
+#: Seconds of avatar video.
+VIDEOS = (2.0, 20.0)
+_HELP_RUNS = 5
+_READY_TIMEOUT_S = 60.0
+
+
+def measure_memory(media: Media) -> dict[str, Any]:
+    """Give the highest resident memory in MB of processes that animate, and of an idle service."""
+    with TemporaryDirectory(prefix="benchmarks-") as name:
+        folder = Path(name)
+        still = make_still(media.portrait, 1024, folder)
+        found: dict[str, Any] = {"sound": {}, "video": {}}
+        for seconds, fps in SOUNDS:
+            sound = write_sound(media.speech, seconds, folder)
+            key = f"{seconds:g} s of sound at {fps:g} frames/s"
+            found["sound"][key] = _child(still, sound, fps, folder)["peak_mb"]
+        sound = write_sound(media.speech, 4.0, folder)
+        for seconds in VIDEOS:
+            film = make_film(media.portrait, folder, (720, 1280), seconds=seconds)
+            key = f"{seconds:g} s of 1280x720 avatar"
+            found["video"][key] = _child(film, sound, 25.0, folder)["peak_mb"]
+        film = make_film(media.portrait, folder, (1080, 1920), seconds=2.0)
+        found["animate_1080p"] = _child(film, sound, 25.0, folder)["peak_mb"]
+        found["serve_idle"] = _serve(folder)["resident_mb"]
+    return found
+
+
+def measure_cold(media: Media) -> dict[str, Any]:
+    """Time what happens before everything is warm, in seconds."""
+    with TemporaryDirectory(prefix="benchmarks-") as name:
+        folder = Path(name)
+        still, sound = (
+            make_still(media.portrait, 1024, folder),
+            write_sound(media.speech, 5, folder),
+        )
+        # The first service converts nothing but fills the caches on disk; the second counts.
+        _serve(folder)
+        return {
+            "help_s": min(_help_s() for _ in range(_HELP_RUNS)),
+            "serve_ready_s": _serve(folder)["ready_s"],
+            "animation": _child(still, sound, 25.0, folder, repeats=3),
+        }
+
+
+def _child(
+    avatar: Path, sound: Path, fps: float, folder: Path, *, repeats: int = 1
+) -> dict[str, Any]:
+    """Animate in a new process; see ``main``."""
+    command = [sys.executable, "-m", "benchmarks.footprint"]
+    command += [str(avatar), str(sound), str(fps), str(folder), str(repeats)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Animate and print memory and times; run by ``_child``."""
+    avatar, sound, fps, folder, repeats = sys.argv[1:]
+    times, cpu_times = [], []
+    with Mouthpiece(Settings(data_dir=Path(folder) / "data")) as mouthpiece:
+        mouthpiece.add_avatar(Path(avatar))
+    with Mouthpiece(Settings(data_dir=Path(folder) / "data")) as mouthpiece:
+        for _ in range(int(repeats)):
+            start, cpu = perf_counter(), process_time()
+            mouthpiece.animate(
+                Path(avatar),
+                Path(sound),
+                Path(folder) / "out.mp4",
+                AnimateOptions(fps=float(fps)),
+            )
+            times.append(perf_counter() - start)
+            cpu_times.append(process_time() - cpu)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"peak_mb": peak, "wall_s": times, "cpu_s": cpu_times}))
+
+
+def _help_s() -> float:
+    command = [sys.executable, "-c", "from api.cli import main; main()", "--help"]
+    start = perf_counter()
+    subprocess.run(command, capture_output=True, check=True)  # noqa: S603
+    return perf_counter() - start
+
+
+def _serve(folder: Path) -> dict[str, float]:
+    """Start a service, wait until it is ready, look at its memory, stop it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = "from api.cli import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--port", str(port)]
+    environment = {**os.environ, "MOUTHPIECE_DATA_DIR": str(folder / "data")}
+    start = perf_counter()
+    with subprocess.Popen(  # noqa: S603
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as service:
+        try:
+            _wait_ready(f"http://127.0.0.1:{port}/readyz", start + _READY_TIMEOUT_S)
+            ready = perf_counter() - start
+            status = Path(f"/proc/{service.pid}/status").read_text(encoding="ascii")
+        finally:
+            service.terminate()
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return {"ready_s": ready, "resident_mb": int(resident.split()[1]) / 1024}
+
+
+def _wait_ready(address: str, deadline: float) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
+                return
+        except OSError:
+            if perf_counter() > deadline:
+                raise
+            sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()
