@@ -66,11 +66,11 @@ def make_blender(
 
 
 def chosen_method(options: BlendOptions, *, is_still: bool) -> str:
-    """Give the method that is used: ``auto`` warps still avatars and pastes videos by ``mesh``.
+    """Give the method that is used: ``auto`` warps still avatars and pastes videos.
 
     A still avatar pays for its splines once; in a video every frame would, and its mouth moves
     under the warp.
     """
     if options.method != "auto":
         return options.method
-    return "warp" if is_still else "mesh"
+    return "warp" if is_still else options.auto_for_videos

@@ -35,7 +35,7 @@ def lower_face_mask(points: Points, options: BlendOptions) -> Mask:
     scale = options.mouth_region_size / NATURAL_SIZE
     outline = centre + (points[LOWER_FACE] - centre) * scale
     outline[:, 1] = np.minimum(outline[:, 1], points[CHIN, 1])
-    return _fade(_fill(outline), options)
+    return _with_lips(_fade(_fill(outline), options), points)
 
 
 def ellipse_mask(points: Points, options: BlendOptions) -> Mask:
@@ -56,7 +56,7 @@ def ellipse_mask(points: Points, options: BlendOptions) -> Mask:
         cv2.LINE_8,
         _SHIFT,
     )
-    return _fade(filled, options)
+    return _with_lips(_fade(filled, options), points)
 
 
 def lip_mask(points: Points) -> Mask:
@@ -87,9 +87,7 @@ def _fill(outline: Points) -> NDArray[np.uint8]:
 
 def _fade(filled: NDArray[np.uint8], options: BlendOptions) -> Mask:
     """Fade a filled shape inwards, so that its border stays 0."""
-    for side in (slice(None, _BORDER), slice(CROP_SIZE - _BORDER, None)):
-        filled[side] = 0
-        filled[:, side] = 0
+    _clear_border(filled)
     radius = max(1, round(options.blur_intensity * CROP_SIZE / BLUR_FACE_WIDTH / 2))
     eroded = cv2.erode(filled, _disc(radius), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     if not eroded.any():
@@ -97,6 +95,20 @@ def _fade(filled: NDArray[np.uint8], options: BlendOptions) -> Mask:
     kernel = 2 * radius + 1
     soft = cv2.GaussianBlur(eroded.astype(np.float32) / 255, (kernel, kernel), 0)
     return np.asarray(np.minimum(soft, filled.astype(np.float32) / 255), np.float32)
+
+
+def _with_lips(mask: Mask, points: Points) -> Mask:
+    """Add the lips: however small the region, no lip of the reference frame may show through."""
+    whole = np.maximum(mask, lip_mask(points))
+    _clear_border(whole)
+    return whole
+
+
+def _clear_border(mask: NDArray[np.uint8] | Mask) -> None:
+    """Set the outermost pixels to 0: nothing is known beyond the crop."""
+    for side in (slice(None, _BORDER), slice(CROP_SIZE - _BORDER, None)):
+        mask[side] = 0
+        mask[:, side] = 0
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

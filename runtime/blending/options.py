@@ -14,6 +14,7 @@ class BlendOptions:
 
     Attributes:
         method: One of ``METHODS``.
+        auto_for_videos: What ``auto`` takes for avatars of more than one frame.
         mouth_region_size: How much of the lower face is replaced, 0.2 to 1; 0.6 reaches from
             under the nose to the chin.
         blur_intensity: Width of the fade at the mask's border, as the kernel of a Gaussian in
@@ -25,6 +26,7 @@ class BlendOptions:
     """
 
     method: str = "auto"
+    auto_for_videos: str = "mesh"
     mouth_region_size: float = 0.6
     blur_intensity: int = 41
     sharpen_mouth: bool = False
@@ -38,8 +40,11 @@ class BlendOptions:
         Raises:
             OptionError: A value is outside its range.
         """
-        if self.method not in METHODS:
-            raise OptionError(f"unknown blend method {self.method!r}; choose of {list(METHODS)}")
+        for method in (self.method, self.auto_for_videos):
+            if method not in METHODS:
+                raise OptionError(f"unknown blend method {method!r}; choose of {list(METHODS)}")
+        if self.auto_for_videos == "auto":
+            raise OptionError("auto_for_videos must name a method, not 'auto'")
         _check_range("mouth_region_size", self.mouth_region_size, 0.2, 1.0)
         _check_range("blur_intensity", self.blur_intensity, 3, 101)
         _check_range("sharpen_amount", self.sharpen_amount, 0.0, 2.0)
@@ -54,6 +59,6 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 PRESETS = {
     "default": BlendOptions(),
     "fast": BlendOptions(method="ellipse"),
-    "quality": BlendOptions(method="hd", blur_intensity=61, sharpen_mouth=True),
+    "quality": BlendOptions(auto_for_videos="hd", blur_intensity=61, sharpen_mouth=True),
     "beard": BlendOptions(method="guided", mouth_region_size=0.4),
 }
