@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -21,9 +21,8 @@ from runtime.boxes import clip
 from runtime.chunks import CHUNK_COLUMNS, MelChunker, frame_count
 from runtime.crops import cut_crop
 from runtime.errors import CalibrationError, InputError
-from runtime.faces import FaceDetector
 from runtime.mel import melspectrogram
-from runtime.types import SAMPLE_RATE, FaceBox, FaceCrop, Frame, MelChunk, Waveform
+from runtime.types import SAMPLE_RATE, Detection, FaceBox, FaceCrop, Frame, MelChunk, Waveform
 from runtime.video import read_frames
 
 logger = logging.getLogger(__name__)
@@ -74,6 +73,13 @@ class Sources:
     waveforms: tuple[Waveform, ...] = ()
 
 
+class FaceTracker(Protocol):
+    """What of a face detector calibration needs."""
+
+    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+        """Yield the faces of each frame of one film."""
+
+
 @dataclass(slots=True)
 class Material:
     """Faces and speech found in the sources.
@@ -105,7 +111,7 @@ class Material:
         return calibration, evaluation
 
 
-def collect_material(sources: Sources, detector: FaceDetector, *, mel_offset: int) -> Material:
+def collect_material(sources: Sources, detector: FaceTracker, *, mel_offset: int) -> Material:
     """Read faces and speech.
 
     Args:
@@ -213,7 +219,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def _add_media(material: Material, path: Path, detector: FaceDetector, offset: int) -> None:
+def _add_media(material: Material, path: Path, detector: FaceTracker, offset: int) -> None:
     try:
         frames = list(islice(read_frames(path, fps=FPS), MAX_FRAMES))
     except InputError as error:
@@ -238,7 +244,7 @@ def _add_media(material: Material, path: Path, detector: FaceDetector, offset: i
         material.speech.append(chunks)
 
 
-def _faces(frames: Sequence[Frame], detector: FaceDetector) -> list[tuple[int, FaceBox]]:
+def _faces(frames: Sequence[Frame], detector: FaceTracker) -> list[tuple[int, FaceBox]]:
     return [
         (index, max(found, key=lambda face: face.score).box)
         for index, found in enumerate(detector.track(frames))

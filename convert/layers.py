@@ -3,6 +3,8 @@
 No tracing and no telemetry process; every node carries the name it is given here.
 """
 
+import re
+
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
@@ -12,6 +14,9 @@ from openvino import Node
 from torch import nn
 
 from convert.networks.blocks import ConvBlock
+
+#: What OpenVINO calls a node itself: a running number over the whole process.
+_COUNTED_NAME = re.compile(r"(.*/)?([A-Za-z]+)_\d+")
 
 
 def apply_layers(x: Node, network: nn.Module, path: str) -> Node:
@@ -55,8 +60,9 @@ def named(node: Node, name: str) -> Node:
 def number_nodes(model: ov.Model) -> None:
     """Give the nodes without a name of their own one that is the same in every run."""
     for index, node in enumerate(model.get_ordered_ops()):
-        if node.get_friendly_name().startswith(f"{node.get_type_name()}_"):
-            node.set_friendly_name(f"{node.get_type_name()}_{index}")
+        found = _COUNTED_NAME.fullmatch(node.get_friendly_name())
+        if found is not None and found[2] == node.get_type_name():
+            node.set_friendly_name(f"{found[1] or ''}{found[2]}_{index}")
 
 
 def _convolution(x: Node, conv: nn.Module, norm: nn.Module | None, name: str) -> Node:

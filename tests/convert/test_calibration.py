@@ -10,7 +10,6 @@ import pytest
 from convert.calibration import Sources, collect_material, framings, mel_chunks
 from convert.fallback import sample_sources
 from runtime.audio import encode_wav
-from runtime.boxes import Pads
 from runtime.errors import CalibrationError
 from runtime.models import ModelStore
 from runtime.types import Detection, FaceBox
@@ -22,31 +21,26 @@ BOX = FaceBox(10, 10, 90, 90)
 
 
 class EveryPictureIsAFace:
-    digest = "0"
-    frames_mesh = True
-    included_pads = Pads(0, 0, 0, 0)
-
-    def detect(self, frames):
-        return [[Detection(BOX, 1.0, np.zeros((5, 2), np.float32))] for _ in frames]
-
     def track(self, frames):
-        yield from self.detect(list(frames))
+        for _ in frames:
+            yield [Detection(BOX, 1.0, np.zeros((5, 2), np.float32))]
 
 
-class NoPictureIsAFace(EveryPictureIsAFace):
-    def detect(self, frames):
-        return [[] for _ in frames]
+class NoPictureIsAFace:
+    def track(self, frames):
+        for _ in frames:
+            yield []
 
 
 @pytest.fixture
-def picture(tmp_path) -> Path:
+def picture(tmp_path: Path) -> Path:
     frame = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "face.png"), frame)
     return tmp_path / "face.png"
 
 
 @pytest.fixture
-def sound(tmp_path) -> Path:
+def sound(tmp_path: Path) -> Path:
     (tmp_path / "sound").mkdir()
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     (tmp_path / "sound" / "noise.wav").write_bytes(encode_wav(wave))

@@ -51,7 +51,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor]:
     )
 
 
-def assert_same_output(loaded: nn.Module, original: nn.Module, inputs) -> None:
+def assert_same_output(loaded, original, inputs):
     with torch.no_grad():
         expected, found = original(*inputs), loaded(*inputs)
     # Folded batch norms change the order of float32 operations.

@@ -19,7 +19,7 @@ def own(tmp_path):
     return tmp_path / "own"
 
 
-def models(own, *arguments: str):
+def models(own, *arguments):
     return runner.invoke(models_cli.app, ["--models-dir", str(own), *arguments])
 
 

@@ -32,7 +32,7 @@ def test_lost_and_invented_faces_are_counted_apart():
     assert (missed, invented) == (2, 2)
 
 
-def certificate(**changes) -> DetectorCertificate:
+def certificate(**changes):
     values = {
         "name": "s3fd",
         "frames": 10,

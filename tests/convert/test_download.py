@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch) -> Iterator[str]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(Handler, "ranges", [])
     monkeypatch.setattr(Handler, "etag", '"one"')
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:

@@ -26,8 +26,8 @@ def randomise(network: torch.nn.Module) -> torch.nn.Module:
     torch.manual_seed(0)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.get_buffer("running_mean"), -0.2, 0.2)
+            torch.nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
             torch.nn.init.uniform_(module.weight, 0.8, 1.6)
             torch.nn.init.uniform_(module.bias, -0.2, 0.3)
     return network.eval()
@@ -41,7 +41,7 @@ def randomise(network: torch.nn.Module) -> torch.nn.Module:
     ],
     ids=["narrow", "two widths", "nota"],
 )
-def network(request) -> torch.nn.Module:
+def network(request: pytest.FixtureRequest) -> torch.nn.Module:
     return randomise(request.param())
 
 
@@ -58,7 +58,7 @@ def torch_mouth(network: torch.nn.Module, face: np.ndarray, mel: np.ndarray) -> 
     blanked[:, :, 48:] = 0
     with torch.no_grad():
         mouth = network(torch.from_numpy(mel)[:, None], torch.cat((blanked, whole), dim=1))
-    return (mouth * 255).permute(0, 2, 3, 1).numpy()
+    return np.asarray((mouth * 255).permute(0, 2, 3, 1))
 
 
 def run(model: ov.Model, *inputs: np.ndarray) -> list[np.ndarray]:

@@ -48,7 +48,7 @@ def agree(_: NetworkEntry) -> bool:
 
 
 @pytest.fixture
-def wheel(tmp_path) -> Path:
+def wheel(tmp_path: Path) -> Path:
     path = tmp_path / "some_wheel-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(ENTRY.member, PICTURE)
@@ -56,7 +56,7 @@ def wheel(tmp_path) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 

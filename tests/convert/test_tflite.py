@@ -137,7 +137,7 @@ def installed() -> ModelStore:
 
 
 def text(model: ov.Model, key: str) -> str:
-    return model.get_rt_info(["mouthpiece", key]).astype(str)
+    return str(model.get_rt_info(["mouthpiece", key]).astype(str))
 
 
 @pytest.mark.weights

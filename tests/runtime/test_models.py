@@ -42,14 +42,14 @@ def install(folder: Path, stem: str, content: str = "graph") -> Path:
 
 
 @pytest.fixture
-def manifest(tmp_path) -> Path:
+def manifest(tmp_path: Path) -> Path:
     path = tmp_path / "manifest.toml"
     path.write_text(MANIFEST_TEXT)
     return path
 
 
 @pytest.fixture
-def store(tmp_path, manifest) -> ModelStore:
+def store(tmp_path: Path, manifest: Path) -> ModelStore:
     return ModelStore([tmp_path / "own", tmp_path / "shipped"], manifest=manifest)
 
 
