@@ -235,3 +235,20 @@ def _outside_difference(
         mouth = FaceBox(*(int(side) for side in box))
         keep[mouth.y1 : mouth.y2, mouth.x1 : mouth.x2] = False
     return float(np.abs(drawn - crop)[outside].mean())
+
+
+def merit(figures: Sequence[ClipFigures]) -> float:
+    """Join what matters into one number, higher is better: keeps the best checkpoint.
+
+    Correlation counts most; then a slope near 1, sharpness up to the truth's, closed lips, and a
+    mouth that looks like the truth (one for 10 dB).
+    """
+    summary = summarise(figures)
+    closure = 1.0 if np.isnan(summary["closure"]) else summary["closure"]
+    return (
+        2 * summary["correlation"]
+        - 0.5 * abs(summary["slope"] - 1)
+        - 0.3 * max(0.0, 1 - summary["sharpness"])
+        + 0.3 * closure
+        + summary["psnr_db"] / 10
+    )

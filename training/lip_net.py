@@ -116,7 +116,8 @@ def load_lip_net(path: Path) -> LipNet:
     """Read weights written by ``save_lip_net``; not to be trained further."""
     net = LipNet()
     net.load_state_dict(load_file(path))
-    return net.eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
+    return net
 
 
 def _level(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -133,5 +134,5 @@ def _spoilt(pictures: Tensor) -> Tensor:
         blurred = functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
         share = torch.rand(len(pictures), 1, 1, 1)
         pictures = blurred * share + pictures * (1 - share)
-    noise: Tensor = torch.randn_like(pictures) * torch.rand(()) * 0.03
-    return pictures + noise
+    spoilt: Tensor = pictures + torch.randn_like(pictures) * torch.rand(()) * 0.03
+    return spoilt

@@ -8,7 +8,6 @@ mel spectrogram as long as the recording's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -85,7 +84,7 @@ def aligned_voice(
     return np.clip(result, -4, 4).astype(np.float32)
 
 
-def hibari_speech(seed: int = 0) -> Callable[[str, float, float], Waveform]:
+def hibari_speech(seed: int = 0) -> Speech:
     """Open the bundled voice of hibari-tts, whose pitch can be moved without its formants.
 
     Raises:
