@@ -17,7 +17,7 @@ from runtime.blending.warp.shape import MouthShape
 from runtime.types import FaceBox, Frame
 
 #: Open this far, in mouth widths, a picture is taken to show its teeth.
-OWN_TEETH_FROM = 0.10
+OWN_TEETH_FROM = 0.06
 #: Face-mesh points on the cheeks, where the skin's colour is read.
 _CHEEKS = (205, 425, 50, 280, 206, 426, 207, 427)
 #: Gaps between the upper teeth: distance from the middle and width, in eye distances.
@@ -145,7 +145,7 @@ class Interior:
         y = place.y + raised * np.exp(-np.maximum(place.y - place.top, 0) / (10 * unit))
         cover = np.clip((y - top) / (1.5 * unit), 0, 1)
         cover = cover * np.clip((bottom - unit - y) / (2.5 * unit), 0, 1)
-        cover = cover * smoothstep(np.maximum(bottom - top, 0), 2 * unit, 5 * unit)
+        cover = cover * smoothstep(np.maximum(bottom - top, 0), 1.5 * unit, 4 * unit)
         x = np.broadcast_to(place.x - self._at.x1, y.shape).astype(np.float32)
         rows = (y - self._at.y1).astype(np.float32)
         teeth = cv2.remap(self._picture, x, rows, cv2.INTER_LINEAR).astype(np.float32)
@@ -202,8 +202,9 @@ def _palette(skin: NDArray[np.float32]) -> Palette:
     """Choose colours for a mouth's inside from the light on the skin."""
     top = max(float(skin.max()), 1.0)
     cast = skin / top
-    tint = np.clip((cast / _FAIR_SKIN) ** 0.7, 0.55, 1.15) * np.array([0.87, 0.95, 1.0])
-    tooth = np.clip(36 + 0.68 * top, 60, 200) * np.minimum(tint, [0.90, 0.965, 1.0])
+    # Skin says little of the light's colour, because skins differ: believe a third of it.
+    tint = np.clip((cast / _FAIR_SKIN) ** 0.35, 0.55, 1.15) * np.array([0.87, 0.95, 1.0])
+    tooth = np.clip(66 + 0.54 * top, 80, 200) * np.minimum(tint, [0.90, 0.965, 1.0])
     # Teeth are ivory in any light: never greener than red nor bluer than green.
     tooth[2] = max(tooth[2], 1.03 * tooth[1])
     tooth[1] = max(tooth[1], 1.04 * tooth[0])
