@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import runtime  # noqa: F401, I001 - first: it keeps OpenVINO from sending telemetry
+
 import numpy as np
 import openvino as ov
 import pytest
