@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import runtime  # noqa: F401, I001 - first: it keeps OpenVINO from sending telemetry
+import runtime  # noqa: F401 - first: it keeps OpenVINO from sending telemetry
+
+# isort: split
 
 import numpy as np
 import openvino as ov
