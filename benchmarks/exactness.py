@@ -70,8 +70,9 @@ def _savings(network: ov.Model) -> dict[str, dict[str, float]]:
 
 
 def _run(model: ov.Model, *arrays: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
-    plan = HostPlan(streams=1, threads=probe_host().cores)
-    return Network(model, plan, batch=len(arrays[0])).infer(*arrays)
+    # Without fixed shapes the plug-in takes the same kernel for a layer in every graph; with them
+    # it may round one transposed INT8 convolution differently in graphs that compute the same.
+    return Network(model, HostPlan(streams=1, threads=probe_host().cores)).infer(*arrays)
 
 
 def _difference(found: NDArray[np.generic], expected: NDArray[np.generic]) -> Difference:
