@@ -23,15 +23,19 @@ from runtime.errors import CancelledError, DeadlineError
 
 T = TypeVar("T")
 
-#: Niceness of worker threads, as in nice(1); threads that they start inherit it.
+#: Added to the niceness of worker threads, as by nice(1); threads that they start inherit it.
 WORKER_NICENESS = 5
+LOWEST_PRIORITY = 19
 #: Assumed duration of a job in seconds before any was measured.
 FIRST_GUESS_S = 5.0
 
 
 def lower_priority() -> None:
     """Lower the calling thread's priority; on Linux niceness belongs to the thread."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WORKER_NICENESS)
+    thread = threading.get_native_id()
+    # Relative to what the process was started with: only the superuser may raise a priority.
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + WORKER_NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, LOWEST_PRIORITY))
 
 
 class Admission:

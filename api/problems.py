@@ -1,5 +1,6 @@
 """The only place where errors get an HTTP status: codes, problem+json bodies, handlers."""
 
+import errno
 import json
 import math
 from collections.abc import Mapping
@@ -208,6 +209,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem(code, str(error), status=status)
     if isinstance(error, ValidationError):
         return Problem("INVALID_REQUEST", describe(error.errors()))
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Problem("VIDEO_GENERATION_FAILED", "the disk of the service is full", status=507)
     return Problem("VIDEO_GENERATION_FAILED", "an unexpected error; the log has the cause")
 
 

@@ -48,12 +48,16 @@ class Running:
         self.server.service = self.service
         self.socket = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True
+        )
         self.thread.start()
         self.client = httpx.Client(base_url=self.url, timeout=20)
         until(lambda: self.server.started)
         if wait:
-            until(lambda: not self.service.readiness.waiting_for, seconds=seconds)
+            readiness = self.service.readiness
+            until(lambda: readiness.failure or not readiness.waiting_for, seconds=seconds)
+            assert readiness.failure is None, readiness.failure
 
     def stop(self):
         self.client.close()

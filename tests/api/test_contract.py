@@ -104,7 +104,9 @@ def bodies(draw, sound, picture):
     )
 
 
-def test_uploads_of_rubbish_are_answered_with_problems(client, sound, picture):
+def throw(client, sound, picture):
+    """Send rubbish made of good files and look at every answer."""
+
     @given(route=ROUTES, sent=bodies(sound, picture))
     @hypothesis(RELAXED, max_examples=CASES)
     def upload(route, sent):
@@ -116,3 +118,7 @@ def test_uploads_of_rubbish_are_answered_with_problems(client, sound, picture):
             assert reply.json()["code"]
 
     upload()
+
+
+def test_uploads_of_rubbish_are_answered_with_problems(client, sound, picture):
+    throw(client, sound, picture)

@@ -1,5 +1,6 @@
 """Load: who is served, who is refused, and that nothing is left behind."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.limits import lower_priority
 from tests.api.conftest import until
 
 
@@ -40,6 +42,14 @@ def test_livez_answers_at_once_while_every_worker_computes(running, sound, pictu
         assert all(work.result().status_code == 200 for work in heavy)
     # Two pure Python loops compete with it for the interpreter: far worse than the real engine.
     assert sorted(waits)[int(len(waits) * 0.9)] < 0.25
+
+
+def test_workers_have_a_lower_priority_than_the_loop_that_started_them():
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    with ThreadPoolExecutor(1, initializer=lower_priority) as pool:
+        assert pool.submit(niceness).result() == min(19, niceness() + 5)
 
 
 def test_waiting_requests_are_served_in_turn(running, sound, picture):

@@ -1,6 +1,7 @@
 """Every code of the catalogue, provoked over HTTP."""
 
 import base64
+import errno
 import socket
 import threading
 import time
@@ -71,6 +72,13 @@ def test_video_generation_failed_hides_the_cause_and_logs_it(service, sound, pic
     assert_problem(reply, "VIDEO_GENERATION_FAILED", 500)
     assert "secret" not in reply.text
     assert "a secret path" in caplog.text
+
+
+def test_a_full_disk_is_told_as_such(service, sound, picture):
+    client, engine = service()
+    engine.breaks = OSError(errno.ENOSPC, "no space left on device")
+    reply = client.post("/v1/animation", files={"audio": sound, "avatar": picture})
+    assert_problem(reply, "VIDEO_GENERATION_FAILED", 507)
 
 
 def test_gpu_unavailable_when_a_gpu_is_insisted_on(client, sound, picture):

@@ -16,6 +16,7 @@ from runtime.faces.counters import counters
 from runtime.models import BUNDLED_DIR
 from tests.api.conftest import Running
 from tests.api.test_animation import film_frames, text
+from tests.api.test_contract import throw
 from tests.api.toy import wav_bytes
 from tests.conftest import tone
 
@@ -178,3 +179,7 @@ def test_what_this_host_does_is_told(real):
     assert any(
         item["name"] == "mouthpiece" for item in real.client.get("/v1/models").json()["items"]
     )
+
+
+def test_uploads_of_rubbish_are_answered_with_problems(real, portrait):
+    throw(real.client, encode_wav(tone(0.1)), portrait)
