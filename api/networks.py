@@ -7,6 +7,7 @@ from pathlib import Path
 from api.checkpoints import generator_for_checkpoint
 from api.options import Precision
 from api.settings import Settings
+from runtime.blending import SHOWN_ROW
 from runtime.faces import AttentionMesh, BlazeFaceMesh, FaceMesh
 from runtime.generator import Generator
 from runtime.host import HostPlan, Precision as HostPrecision
@@ -29,7 +30,7 @@ class Networks:
         self._models = models
         self._probes = probes
         self._lock = threading.RLock()
-        self._generators: dict[tuple[str, str, bool], Generator] = {}
+        self._generators: dict[tuple[str, str, bool, int], Generator] = {}
         self._detector: BlazeFaceMesh | None = None
         self._mesh: FaceMesh | None = None
 
@@ -40,17 +41,33 @@ class Networks:
             self._detector = self._mesh = None
 
     def generator(
-        self, name: str | None, precision: Precision, *, is_deterministic: bool
+        self,
+        name: str | None,
+        precision: Precision,
+        *,
+        is_deterministic: bool = False,
+        first_row: int = SHOWN_ROW,
     ) -> Generator:
-        """Return a generator; see ``Mouthpiece.generator``."""
+        """Return a generator.
+
+        Args:
+            name: ``None`` takes the one of the settings, else the default one.
+            precision: ``auto`` leaves it to the settings and to this host.
+            is_deterministic: Pin the arithmetic so that equal input gives equal bytes.
+            first_row: Topmost row of its mouths that will be shown.
+
+        Raises:
+            ModelError: It is not installed or does not fit this engine.
+        """
         name = name or self._default
         wanted = self._settings.precision if precision == "auto" else precision
         with self._lock:
-            key = (name, wanted, is_deterministic)
+            key = (name, wanted, is_deterministic, first_row)
             if key not in self._generators:
                 file, plan = self._choose(name, wanted, is_deterministic)
+                compiled = self._settings.cache_dir / "compiled"
                 self._generators[key] = Generator(
-                    file, plan, cache_dir=self._settings.cache_dir / "compiled"
+                    file, plan, first_row=first_row, cache_dir=compiled
                 )
             return self._generators[key]
 

@@ -23,6 +23,7 @@ from api.translation import prepare_options, provenance, stream_options, warning
 from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
+from runtime.blending import first_row
 from runtime.destination import check_output
 from runtime.film import write_film
 from runtime.generator import Generator
@@ -115,8 +116,12 @@ class Mouthpiece:
         start = perf_counter()
         options = options or AnimateOptions()
         check_output(output)
-        generator = self.generator(
-            options.model, options.precision, deterministic=options.deterministic
+        how = stream_options(options)
+        generator = self._networks.generator(
+            options.model,
+            options.precision,
+            is_deterministic=options.deterministic,
+            first_row=first_row(how.blend),
         )
         with self._prepared(avatar, options, generator, progress) as (
             opened,
@@ -130,7 +135,7 @@ class Mouthpiece:
                 opened,
                 audio,
                 output,
-                stream_options(options),
+                how,
                 encode=EncodeOptions(
                     deterministic=options.deterministic, metadata=provenance(generator)
                 ),
@@ -215,24 +220,9 @@ class Mouthpiece:
         """Tell what is in a file and what would go wrong, in seconds."""
         return inspect_media(source, self._networks.detector)
 
-    def generator(
-        self,
-        name: str | None = None,
-        precision: Precision = "auto",
-        *,
-        deterministic: bool = False,
-    ) -> Generator:
-        """Return a generator, loaded once.
-
-        Args:
-            name: ``None`` takes the one of the settings, else the default one.
-            precision: ``auto`` leaves it to the settings and to this host.
-            deterministic: Pin the arithmetic so that equal input gives equal bytes.
-
-        Raises:
-            ModelError: It is not installed or does not fit this engine.
-        """
-        return self._networks.generator(name, precision, is_deterministic=deterministic)
+    def generator(self, name: str | None = None, precision: Precision = "auto") -> Generator:
+        """Return a generator, loaded once; see ``Networks.generator``."""
+        return self._networks.generator(name, precision)
 
     def model_for_checkpoint(self, checkpoint: Path) -> str:
         """Return the name of the generator for a checkpoint, converting it the first time.

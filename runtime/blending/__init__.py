@@ -11,7 +11,7 @@ from runtime.blending.hd import Hd
 from runtime.blending.measures import opening, seam_step, sharpness, silence_motion
 from runtime.blending.mesh import Mesh
 from runtime.blending.multiscale import Multiscale
-from runtime.blending.options import METHODS, PRESETS, BlendOptions
+from runtime.blending.options import METHODS, PRESETS, SHOWN_ROW, BlendOptions, first_row
 from runtime.blending.stage import BlendStage, Method, PasteStage, Rest
 from runtime.blending.warp import WarpStage
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "METHODS",
     "PRESETS",
+    "SHOWN_ROW",
     "BlendOptions",
     "BlendStage",
     "chosen_method",
+    "first_row",
     "make_blender",
     "opening",
     "seam_step",

@@ -13,11 +13,9 @@ from runtime.blending.lips import (
     RIGHT_CORNER,
     Points,
 )
-from runtime.blending.options import BlendOptions
+from runtime.blending.options import NATURAL_SIZE, BlendOptions
 from runtime.types import CROP_SIZE, Mask
 
-#: ``mouth_region_size`` at which the lower-face outline is taken as it is.
-NATURAL_SIZE = 0.6
 #: ``blur_intensity`` is given for faces this wide, in pixels.
 BLUR_FACE_WIDTH = 256
 _BORDER = 2

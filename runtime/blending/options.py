@@ -8,6 +8,12 @@ from runtime.errors import OptionError
 METHODS = ("box", "ellipse", "multiscale", "edge_aware", "guided", "hd", "mesh", "warp", "auto")
 
 
+#: ``mouth_region_size`` at which the lower-face outline is taken as it is.
+NATURAL_SIZE = 0.6
+#: No natural mask reaches above this row of a crop; even, with a margin of four rows.
+SHOWN_ROW = 40
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlendOptions:
     """How a generated mouth is put into its reference frame.
@@ -27,7 +33,7 @@ class BlendOptions:
 
     method: str = "auto"
     auto_for_videos: str = "mesh"
-    mouth_region_size: float = 0.6
+    mouth_region_size: float = NATURAL_SIZE
     blur_intensity: int = 41
     sharpen_mouth: bool = False
     sharpen_amount: float = 0.6
@@ -48,6 +54,17 @@ class BlendOptions:
         _check_range("mouth_region_size", self.mouth_region_size, 0.2, 1.0)
         _check_range("blur_intensity", self.blur_intensity, 3, 101)
         _check_range("sharpen_amount", self.sharpen_amount, 0.0, 2.0)
+
+
+def first_row(options: BlendOptions) -> int:
+    """Give the topmost row of a generated mouth that these options can show.
+
+    The mask of the soft methods begins under the nose, below row 44 of the 96 on every face
+    measured with a natural region; what lies above need not be generated. ``box`` shows all, and
+    the coarse levels of ``multiscale`` look beyond their mask.
+    """
+    shows_all = {"box", "multiscale"} & {options.method, options.auto_for_videos}
+    return 0 if shows_all or options.mouth_region_size > NATURAL_SIZE else SHOWN_ROW
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.blending import METHODS, PRESETS, BlendOptions, make_blender, seam_step
+from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_blender, seam_step
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
 from runtime.blending.region import crop_to_frame, region_pixels
@@ -188,3 +188,20 @@ def test_a_smaller_mouth_region_touches_less(reference):
 
 def _eroded(mask, size):
     return cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+
+
+@pytest.mark.parametrize("method", [name for name in SOFT if name != "multiscale"])
+def test_rows_that_need_not_be_generated_are_never_shown(method, reference):
+    row = first_row(BlendOptions(method=method))
+    assert row > 0
+    mouth = spoken(reference, 0.5)
+    other = mouth.copy()
+    other[:row] = 255 - other[:row]
+    one, two = (patches_of(method, reference, [m], colour_match=False)[0] for m in (mouth, other))
+    assert np.array_equal(shown(one), shown(two))
+
+
+def test_the_whole_crop_is_generated_where_it_may_be_shown():
+    assert first_row(BlendOptions(method="box")) == 0
+    assert first_row(BlendOptions(method="multiscale")) == 0
+    assert first_row(BlendOptions(mouth_region_size=1.0)) == 0
