@@ -22,7 +22,7 @@ from runtime.video import read_image
 from training.corpus import FPS
 from training.errors import RejectedError
 from training.lips import from_mesh
-from training.mesh_tracking import MeshTracker
+from training.mesh_tracking import FaceTracker
 from training.retarget import DrawOptions, Portrait, Speaker, draw_talking
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class BuildOptions:
 class DatasetBuilder:
     """Builds one data set in one folder."""
 
-    def __init__(self, out: Path, tracker: MeshTracker) -> None:
+    def __init__(self, out: Path, tracker: FaceTracker) -> None:
         """Open the folder, made when missing."""
         self.out = out
         self._tracker = tracker

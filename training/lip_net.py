@@ -126,7 +126,8 @@ def _level(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def _gaps(lips: Tensor) -> Tensor:
-    return (lips[:, INNER_UPPER] - lips[:, INNER_LOWER]).norm(dim=2).mean(1)
+    gaps: Tensor = (lips[:, INNER_UPPER] - lips[:, INNER_LOWER]).norm(dim=2).mean(1)
+    return gaps
 
 
 def _spoilt(pictures: Tensor) -> Tensor:
@@ -134,5 +135,4 @@ def _spoilt(pictures: Tensor) -> Tensor:
         blurred = functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
         share = torch.rand(len(pictures), 1, 1, 1)
         pictures = blurred * share + pictures * (1 - share)
-    spoilt: Tensor = pictures + torch.randn_like(pictures) * torch.rand(()) * 0.03
-    return spoilt
+    return pictures + torch.randn_like(pictures) * torch.rand(()) * 0.03

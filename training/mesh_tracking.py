@@ -1,7 +1,8 @@
 """Follow one face through frames with a face mesh."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,16 @@ _SCORE_FLOOR = 0.5
 _ROOM = 1.5
 
 
+class FaceTracker(Protocol):
+    """Reads the mesh of one face."""
+
+    def track(self, frames: Sequence[Frame]) -> list[Landmarks | None]:
+        """Give the mesh of every frame, or None where there is no face."""
+
+    def settle(self, image: Frame) -> NDArray[np.float64] | None:
+        """Give the mesh of a still picture; None without a face."""
+
+
 class MeshTracker:
     """Finds and follows the largest face; best with the attention mesh installed."""
 
@@ -24,7 +35,7 @@ class MeshTracker:
         self._finder = BlazeFace(models_dir / "blazeface.xml")
         self._mesh = AttentionMesh.find(models_dir)
 
-    def track(self, frames: Iterable[Frame]) -> list[Landmarks | None]:
+    def track(self, frames: Sequence[Frame]) -> list[Landmarks | None]:
         """Give the mesh of every frame, or None where there is no face."""
         found: list[Landmarks | None] = []
         place: Roi | None = None

@@ -36,14 +36,14 @@ def evaluator(tiny_corpus: Corpus) -> Evaluator:
     return Evaluator(tiny_corpus, DarknessReader())
 
 
-def test_the_truth_follows_itself(evaluator: Evaluator):
+def test_the_truth_follows_itself(evaluator: Evaluator) -> None:
     summary = summarise(evaluator.measure(TrueMouths()))
     assert summary["correlation"] > 0.95
     assert summary["sharpness"] == pytest.approx(1)
     assert summary["l1"] == 0
 
 
-def test_a_still_mouth_follows_nothing(evaluator: Evaluator):
+def test_a_still_mouth_follows_nothing(evaluator: Evaluator) -> None:
     still, truth = (summarise(evaluator.measure(s)) for s in (StillMouths(), TrueMouths()))
     assert still["correlation"] == 0
     assert still["slope"] == pytest.approx(0, abs=1e-9)
@@ -51,11 +51,11 @@ def test_a_still_mouth_follows_nothing(evaluator: Evaluator):
     assert still["identity"] == 0
 
 
-def test_merit_prefers_the_truth_to_a_still_mouth(evaluator: Evaluator):
+def test_merit_prefers_the_truth_to_a_still_mouth(evaluator: Evaluator) -> None:
     assert merit(evaluator.measure(TrueMouths())) > merit(evaluator.measure(StillMouths()))
 
 
-def test_mouths_are_put_back_where_they_came_from(tiny_corpus: Corpus):
+def test_mouths_are_put_back_where_they_came_from(tiny_corpus: Corpus) -> None:
     clip = tiny_corpus.read(tiny_corpus.entries[0])
     mouths = TrueMouths().draw(clip, np.empty(0, np.float32), clip.frames[0])
     pasted = np.stack(put_back(clip.frames[0], mouths))
@@ -63,7 +63,7 @@ def test_mouths_are_put_back_where_they_came_from(tiny_corpus: Corpus):
     assert difference.mean() < 6  # a resampling there and back
 
 
-def test_a_sheet_shows_every_clip(evaluator: Evaluator, tmp_path: Path):
+def test_a_sheet_shows_every_clip(evaluator: Evaluator, tmp_path: Path) -> None:
     sheet = Sheet()
     evaluator.measure(TrueMouths(), show=sheet.add)
     sheet.write(tmp_path / "sheet.jpg")

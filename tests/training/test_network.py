@@ -1,7 +1,13 @@
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 torch = pytest.importorskip("torch")
 
@@ -15,12 +21,14 @@ def network() -> TrainedNetwork:
 
 
 @pytest.fixture(scope="module")
-def samples() -> tuple[object, object]:
+def samples() -> tuple[Tensor, Tensor]:
     torch.manual_seed(1)
     return torch.randn(2, 1, 80, 16), torch.rand(2, 6, 96, 96)
 
 
-def test_the_lower_half_alone_is_the_same_as_in_the_whole_picture(network, samples):
+def test_the_lower_half_alone_is_the_same_as_in_the_whole_picture(
+    network: TrainedNetwork, samples: tuple[Tensor, Tensor]
+) -> None:
     mel, face = samples
     with torch.no_grad():
         whole = network(network.listen(mel), face)
@@ -32,7 +40,7 @@ def test_the_lower_half_alone_is_the_same_as_in_the_whole_picture(network, sampl
     assert difference.max() < 1e-5  # float32, other order of sums
 
 
-def test_a_saved_network_draws_the_same_mouths(network: TrainedNetwork, tmp_path: Path):
+def test_a_saved_network_draws_the_same_mouths(network: TrainedNetwork, tmp_path: Path) -> None:
     crop = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
     chunks = np.random.default_rng(1).normal(0, 1, (3, 80, 16)).astype(np.float32)
     path = tmp_path / "weights.safetensors"
@@ -42,7 +50,7 @@ def test_a_saved_network_draws_the_same_mouths(network: TrainedNetwork, tmp_path
     assert np.array_equal(loaded.draw(crop, chunks), network.draw(crop, chunks))
 
 
-def test_the_network_never_sees_the_lower_half_of_its_target():
+def test_the_network_never_sees_the_lower_half_of_its_target() -> None:
     crops = torch.rand(2, 3, 96, 96)
     targets = torch.rand(2, 3, 96, 96)
     joined = face_input(crops, targets)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,20 +28,22 @@ def lip_net(sampler: Sampler) -> LipNet:
     return train_lip_net(iter(lambda: sampler.draw(4, 1, rng), None), 2)
 
 
-def _trainer(sampler: Sampler, lip_net: LipNet, folder: Path, steps: int, **more) -> Trainer:
+def _trainer(sampler: Sampler, lip_net: LipNet, folder: Path, steps: int, **more: Any) -> Trainer:
     torch.manual_seed(5)
     network = TrainedNetwork(0.0625, 0.0625)
     options = TrainOptions(steps=steps, batch=2, sounds=2, adversary_from=0, **more)
     return Trainer(network, sampler, lip_net, folder, options)
 
 
-def test_the_same_seed_draws_the_same_batches(sampler: Sampler):
+def test_the_same_seed_draws_the_same_batches(sampler: Sampler) -> None:
     first = sampler.draw(2, 2, np.random.default_rng(3))
     second = sampler.draw(2, 2, np.random.default_rng(3))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(sampler, lip_net, tmp_path: Path):
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    sampler: Sampler, lip_net: LipNet, tmp_path: Path
+) -> None:
     # One schedule for both: the second half must not know that it is a second half.
     whole = _trainer(sampler, lip_net, tmp_path / "whole", 4)
     whole.run()
@@ -57,7 +60,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(sampler, lip_net, tmp_pa
         assert torch.equal(value, second.average[name]), name
 
 
-def test_the_best_checkpoint_is_kept_by_its_score(sampler, lip_net, tmp_path: Path):
+def test_the_best_checkpoint_is_kept_by_its_score(
+    sampler: Sampler, lip_net: LipNet, tmp_path: Path
+) -> None:
     scores = iter([1.0, 3.0, 2.0])
     trainer = _trainer(sampler, lip_net, tmp_path, 3, score_every=1)
     best = []
@@ -72,7 +77,9 @@ def test_the_best_checkpoint_is_kept_by_its_score(sampler, lip_net, tmp_path: Pa
     assert all(torch.equal(kept[name], value) for name, value in best[1].items())
 
 
-def test_a_continued_run_leaves_the_face_encoder_as_it_is(sampler, lip_net, tmp_path: Path):
+def test_a_continued_run_leaves_the_face_encoder_as_it_is(
+    sampler: Sampler, lip_net: LipNet, tmp_path: Path
+) -> None:
     trainer = _trainer(sampler, lip_net, tmp_path, 1, train_face=False)
     before = {
         k: v.clone() for k, v in trainer.network.body.face_encoder_blocks.state_dict().items()
@@ -82,7 +89,7 @@ def test_a_continued_run_leaves_the_face_encoder_as_it_is(sampler, lip_net, tmp_
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-def test_a_frame_store_is_made_once(tiny_corpus: Corpus, tmp_path: Path):
+def test_a_frame_store_is_made_once(tiny_corpus: Corpus, tmp_path: Path) -> None:
     entries = tiny_corpus.split("train")
     FrameStore.open(tiny_corpus, entries, tmp_path)
     made = (tmp_path / "frames.npy").stat().st_mtime_ns

@@ -13,7 +13,7 @@ from runtime.types import Frame
 from runtime.video import read_frames
 from training.errors import RejectedError
 from training.lips import from_mesh, openings
-from training.mesh_tracking import MeshTracker
+from training.mesh_tracking import FaceTracker
 from training.retarget.geometry import Affine, Points, apply, fit_similarity, invert
 from training.retarget.points import (
     LIPS,
@@ -46,7 +46,7 @@ class Speaker:
         shading: ``(n, 468)`` logarithm of how much brighter skin and lips are than at rest.
     """
 
-    def __init__(self, path: Path, tracker: MeshTracker) -> None:
+    def __init__(self, path: Path, tracker: FaceTracker) -> None:
         """Read and track a clip.
 
         Raises:
@@ -111,8 +111,8 @@ def _refuse_jumps(frames: Frame, name: str) -> None:
         raise RejectedError(f"{name}: the picture jumps by {highest:.1f} grey levels")
 
 
-def _tracked(frames: Frame, tracker: MeshTracker, name: str) -> Points:
-    found = tracker.track(frames)
+def _tracked(frames: Frame, tracker: FaceTracker, name: str) -> Points:
+    found = tracker.track(list(frames))
     seen = [index for index, mesh in enumerate(found) if mesh is not None]
     if len(found) - len(seen) > _MOST_LOST or not seen:
         raise RejectedError(f"{name}: face lost in {len(found) - len(seen)} frames")
