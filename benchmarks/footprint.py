@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from api.settings import Settings
 from benchmarks.endtoend import Media, make_film, make_still
 from benchmarks.table import write_sound
 
-#: Seconds of sound, frames per second: the last is as many frames as 6 minutes at 25.
-SOUNDS = ((10.0, 25.0), (60.0, 25.0), (1800.0, 1.0))
+#: Seconds of sound, frames per second: half an hour, with few frames to keep the run short.
+SOUNDS = ((10.0, 25.0), (1800.0, 1.0))
 #: Seconds of avatar video.
 VIDEOS = (2.0, 20.0)
 _HELP_RUNS = 5
@@ -96,7 +95,8 @@ def main() -> None:
             )
             times.append(perf_counter() - start)
             cpu_times.append(process_time() - cpu)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage: its maximum counts the parent's memory from before the new program.
+    peak = _memory_mb("self", "VmHWM")
     print(json.dumps({"peak_mb": peak, "wall_s": times, "cpu_s": cpu_times}))
 
 
@@ -122,11 +122,16 @@ def _serve(folder: Path) -> dict[str, float]:
         try:
             _wait_ready(f"http://127.0.0.1:{port}/readyz", start + _READY_TIMEOUT_S)
             ready = perf_counter() - start
-            status = Path(f"/proc/{service.pid}/status").read_text(encoding="ascii")
+            resident = _memory_mb(service.pid, "VmRSS")
         finally:
             service.terminate()
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return {"ready_s": ready, "resident_mb": int(resident.split()[1]) / 1024}
+    return {"ready_s": ready, "resident_mb": resident}
+
+
+def _memory_mb(process: int | str, name: str) -> float:
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024
 
 
 def _wait_ready(address: str, deadline: float) -> None:
