@@ -102,7 +102,8 @@ while IFS= read -r line; do
   step "$instruction" "${line#* }"
 done < <(sed -e '/^#/d' -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}' -e '/^$/d' "$source_dir/Dockerfile")
 
-du -sh "$work/final/opt/mouthpiece" "$work/final" --exclude=proc --exclude=dev
+du -sh "$work/final/opt/mouthpiece"
+du -sh --exclude=proc --exclude=dev "$work/final"
 if chroot "$work/final" sh -c 'command -v gcc || ls -d /opt/mouthpiece/lib/python3.11/site-packages/torch' 2> /dev/null; then
   echo "the final stage has a compiler or torch" >&2
   exit 1
