@@ -68,23 +68,24 @@ def measure_cold(media: Media) -> dict[str, Any]:
 def _child(
     avatar: Path, sound: Path, fps: float, folder: Path, *, repeats: int = 1
 ) -> dict[str, Any]:
-    """Animate in a new process; see ``main``."""
-    command = [sys.executable, "-m", "benchmarks.footprint"]
-    command += [str(avatar), str(sound), str(fps), str(folder), str(repeats)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    """Prepare in one new process and animate in another; see ``main``."""
+    found: dict[str, Any] = {}
+    for times in (0, repeats):
+        command = [sys.executable, "-m", "benchmarks.footprint"]
+        command += [str(avatar), str(sound), str(fps), str(folder), str(times)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        found = json.loads(answer.stdout.splitlines()[-1])
     return found
 
 
 def main() -> None:
-    """Animate and print memory and times; run by ``_child``."""
+    """Prepare (no repeats) or animate, and print memory and times; run by ``_child``."""
     avatar, sound, fps, folder, repeats = sys.argv[1:]
     times, cpu_times = [], []
     settings = Settings(data_dir=Path(folder) / "data", max_audio_s=7200)
     with Mouthpiece(settings) as mouthpiece:
-        mouthpiece.add_avatar(Path(avatar))
-    # Opened again: preparing has warmed what a first animation finds cold.
-    with Mouthpiece(settings) as mouthpiece:
+        if repeats == "0":
+            mouthpiece.add_avatar(Path(avatar))
         for _ in range(int(repeats)):
             start, cpu = perf_counter(), process_time()
             mouthpiece.animate(
