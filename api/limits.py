@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from starlette.types import Receive
 
-from api.problems import Problem, busy
+from api.problems import busy
 from api.statistics import Latencies
 from runtime.errors import CancelledError, DeadlineError
 
@@ -171,17 +171,3 @@ def _look_at(abandoned: asyncio.Future[T]) -> None:
     # An exception that nobody asks for would be reported as lost.
     if not abandoned.cancelled():
         abandoned.exception()
-
-
-async def in_time(awaitable: asyncio.Future[T], seconds: float) -> T:
-    """Wait for a body that must arrive within ``seconds``.
-
-    Raises:
-        Problem: 408 TIMEOUT.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await awaitable
-    except TimeoutError as error:
-        detail = f"the body did not arrive within {seconds:g} s"
-        raise Problem("TIMEOUT", detail, status=408) from error

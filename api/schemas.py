@@ -11,11 +11,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.options import AnimateOptions, Blend, Loop, MissingFace, Precision, Preset
 from api.problems import CATALOGUE
+from api.speech import DEFAULT_VOICE
 
 #: Names of avatars: safe as file names everywhere, never hidden, never a path.
 AVATAR_ID = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
 DEFAULT_AVATAR = "default"
-DEFAULT_VOICE = "heart"
+
 #: Fields of a request that are not options of the engine.
 NOT_OPTIONS = frozenset({"avatar_id", "returns", "device", "text", "voice"})
 

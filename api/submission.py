@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -13,9 +13,6 @@ from api.json_body import JsonBody
 from api.multipart import MultipartBody
 from api.problems import CLIENT_CLOSED, Problem
 from api.uploads import Base64Sink, Inbox, UploadedFile
-
-T = TypeVar("T")
-Offload = Callable[[Callable[[], T]], Awaitable[T]]
 
 #: Bytes handed to a parser at once: few thread changes, and no step that takes long.
 _BLOCK = 256 << 10
