@@ -21,7 +21,7 @@ from api.settings import Settings
 from benchmarks.infer import full_size
 from benchmarks.quantized import quantize
 from benchmarks.rounds import spread
-from benchmarks.table import write_sound
+from benchmarks.sounds import write_sound
 from benchmarks.widened import widen
 from runtime.audio import read_audio
 from runtime.host import probe_host

@@ -17,7 +17,7 @@ from api.options import AnimateOptions
 from api.service import Mouthpiece
 from api.settings import Settings
 from benchmarks.endtoend import Media, make_film, make_still
-from benchmarks.table import write_sound
+from benchmarks.sounds import write_sound
 
 #: Seconds of sound, frames per second: half an hour, with few frames to keep the run short.
 SOUNDS = ((10.0, 25.0), (1800.0, 1.0))

@@ -91,7 +91,7 @@ class ReferenceFrame:
     angle: float
     crop: FaceCrop
     landmarks: Landmarks
-    features: tuple[NDArray[np.float16], ...] | None = None
+    features: tuple[NDArray[np.float16 | np.uint8], ...] | None = None
     has_face: bool = True
     alpha: NDArray[np.uint8] | None = None
 
