@@ -46,8 +46,11 @@ class FilmResponse(FileResponse):
 def wants_json(request: Request, fields: AnimationFields) -> bool:
     """Say whether a client that could get the film itself prefers JSON."""
     accepted = request.headers.get("accept", "").lower()
-    asked = "application/json" in accepted and "video/" not in accepted
-    return asked or "returns" in fields.model_fields_set
+    # Libraries that accept JSON beside anything else, as axios does, have not chosen it.
+    takes_film = "video/" in accepted or "*/*" in accepted
+    return ("application/json" in accepted and not takes_film) or (
+        "returns" in fields.model_fields_set
+    )
 
 
 def not_modified() -> Response:

@@ -27,6 +27,24 @@ def test_a_form_with_sound_and_face_gives_the_film(client, sound, picture):
     assert film_frames(reply.content) == 3
 
 
+@pytest.mark.parametrize(
+    ("accepted", "kind"),
+    [
+        ("*/*", "video/mp4"),
+        ("video/mp4", "video/mp4"),
+        ("application/json, text/plain, */*", "video/mp4"),
+        ("application/json", "application/json"),
+    ],
+)
+def test_a_form_is_answered_with_json_only_to_who_takes_nothing_else(
+    client, sound, picture, accepted, kind
+):
+    reply = client.post(
+        "/v1/animation", files={"audio": sound, "avatar": picture}, headers={"accept": accepted}
+    )
+    assert reply.headers["content-type"] == kind
+
+
 @pytest.mark.parametrize("place", ["params", "data"])
 def test_fps_and_use_cache_are_taken_from_form_or_query(service, sound, picture, place):
     client, engine = service()
