@@ -86,7 +86,7 @@ async def as_json(request: Request, made: Made, fields: AnimationFields) -> Resp
         warnings=list(facts.warnings),
         video=film,
     )
-    body = plain(reply.model_dump(exclude_none=film is None))
+    body = plain(reply.model_dump(exclude={"video"} if film is None else None))
     return JSONResponse(body, headers={"ETag": etag(made.key)})
 
 

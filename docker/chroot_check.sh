@@ -21,12 +21,13 @@ base() { # a root with what python:3.11-slim has: Python 3.11 under the names py
 mount_in() {
   mount -t proc proc "$work/$1/proc"
   mount --bind /dev "$work/$1/dev"
+  mount --bind /sys "$work/$1/sys"
 }
 
 cleanup() {
   [ -z "${server:-}" ] || kill "$server" 2> /dev/null || true
   for stage in build final; do
-    for inner in proc dev; do
+    for inner in proc dev sys; do
       mountpoint -q "$work/$stage/$inner" && umount -l "$work/$stage/$inner"
     done
   done
@@ -103,7 +104,7 @@ while IFS= read -r line; do
 done < <(sed -e '/^#/d' -e ':a' -e '/\\$/{N;s/\\\n *//;ba' -e '}' -e '/^$/d' "$source_dir/Dockerfile")
 
 du -sh "$work/final/opt/mouthpiece"
-du -sh --exclude=proc --exclude=dev "$work/final"
+du -sh --exclude=proc --exclude=dev --exclude=sys "$work/final"
 if chroot "$work/final" sh -c 'command -v gcc || ls -d /opt/mouthpiece/lib/python3.11/site-packages/torch' 2> /dev/null; then
   echo "the final stage has a compiler or torch" >&2
   exit 1

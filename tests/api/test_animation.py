@@ -66,6 +66,8 @@ def test_json_tells_where_the_film_is(service, sound, picture, tmp_path):
     assert len(body["id"]) == 32
     assert body["video_path"] == str(tmp_path / "data/output" / body["id"] / "result.mp4")
     assert body["cache"] == "miss"
+    assert body["silence_motion"] is None
+    assert "video" not in body
     assert (body["frames"], body["fps"], body["duration"]) == (3, 10.0, 0.3)
     film = client.get(body["video_url"])
     assert film.headers["content-type"] == "video/mp4"
