@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -15,12 +15,13 @@ from typing import Self
 import cv2
 
 from api.capabilities import Capabilities, describe_capabilities
+from api.folders import HeldFolder
 from api.networks import Networks
 from api.options import AnimateOptions, AnimateReport, Precision
 from api.settings import Settings
 from api.speech import DEFAULT_VOICE, synthesize
-from api.translation import prepare_options, provenance, stream_options, warnings_of
-from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, PrepareOptions
+from api.translation import Prepared, prepare_options, provenance, report_of, stream_options
+from avatar_cache import AvatarStore, AvatarSummary, PrepareOptions
 from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
 from runtime.blending import first_row
@@ -123,44 +124,23 @@ class Mouthpiece:
             is_deterministic=options.deterministic,
             first_row=first_row(how.blend),
         )
-        with self._prepared(avatar, options, generator, progress) as (
-            opened,
-            detect_s,
-            was_cached,
-        ):
+        encode = EncodeOptions(deterministic=options.deterministic, metadata=provenance(generator))
+        with self._prepared(avatar, options, generator, progress) as prepared:
             animator = Animator(generator, mesh=self._networks.mesh)
-            animator.timer.add("detect", detect_s)
+            animator.timer.add("detect", prepared.seconds)
             film = write_film(
                 animator,
-                opened,
+                prepared.avatar,
                 audio,
                 output,
                 how,
-                encode=EncodeOptions(
-                    deterministic=options.deterministic, metadata=provenance(generator)
-                ),
+                encode=encode,
                 max_sound_s=self.settings.max_audio_s,
                 progress=progress,
                 cancel=cancel,
             )
-            report = AnimateReport(
-                output=output,
-                avatar_id=opened.avatar_id,
-                duration_s=film.duration_s,
-                frames=film.frames,
-                fps=film.fps,
-                size=opened.size,
-                model=generator.name,
-                precision=generator.plan.precision,
-                blend=animator.blend,
-                cache="hit" if was_cached else "miss",
-                av_offset_ms=film.av_offset_ms,
-                silence_motion=animator.silence.motion,
-                stages_s=animator.timer.seconds(),
-                elapsed_s=perf_counter() - start,
-                missing_face=opened.missing_s,
-                warnings=warnings_of(opened, generator),
-            )
+            report = report_of(output, film, prepared, animator, generator)
+        report = replace(report, elapsed_s=perf_counter() - start)
         logger.info(
             "animated %s: %d frames, %.2f s audio, rtf %.2f",
             report.avatar_id,
@@ -244,11 +224,10 @@ class Mouthpiece:
         options: AnimateOptions,
         generator: Generator,
         progress: Progress | None,
-    ) -> Iterator[tuple[CachedAvatar, float, bool]]:
-        """Give the open avatar, the seconds spent on preparing it, and whether it was there."""
+    ) -> Iterator[Prepared]:
         if isinstance(avatar, str):
             with self.avatars.open(avatar, features=generator.digest) as opened:
-                yield opened, 0.0, True
+                yield Prepared(opened, 0.0, was_cached=True)
             return
         with ExitStack() as stack:
             store = self.avatars if options.use_cache else stack.enter_context(self._throwaway())
@@ -262,13 +241,16 @@ class Mouthpiece:
             )
             detect_s = perf_counter() - start
             opened = stack.enter_context(store.open(summary.avatar_id, features=generator.digest))
-            yield opened, detect_s, summary.cached
+            yield Prepared(opened, detect_s, was_cached=summary.cached)
 
     @contextmanager
     def _throwaway(self) -> Iterator[AvatarStore]:
-        self.settings.cache_dir.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.settings.cache_dir, prefix="once-") as folder:
-            yield AvatarStore(Path(folder), budget_bytes=self.settings.cache_bytes)
+        # Held, so that the next start removes what a killed process leaves.
+        folder = HeldFolder(self.settings.uploads_dir)
+        try:
+            yield AvatarStore(folder.path, budget_bytes=self.settings.cache_bytes)
+        finally:
+            folder.release(keep=False)
 
 
 def open_mouthpiece() -> Mouthpiece:

@@ -1,16 +1,32 @@
 """From what a caller asks to what the engine understands, and from its facts to words."""
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from api.options import DEFAULT_FPS, AnimateOptions
+from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport
 from api.settings import Settings
 from avatar_cache import CachedAvatar, PrepareOptions
-from runtime.animator import StreamOptions
+from runtime.animator import Animator, StreamOptions
 from runtime.blending import PRESETS as BLEND_PRESETS
 from runtime.boxes import Pads
+from runtime.film import Film
 from runtime.generator import Generator
 from runtime.types import FaceBox
+
+
+class Prepared(NamedTuple):
+    """An avatar ready to be animated.
+
+    Attributes:
+        avatar: Open.
+        seconds: Spent on preparing it now.
+        was_cached: Whether it had been prepared before.
+    """
+
+    avatar: CachedAvatar
+    seconds: float
+    was_cached: bool
 
 
 def prepare_options(options: AnimateOptions, settings: Settings) -> PrepareOptions:
@@ -58,7 +74,32 @@ def provenance(generator: Generator) -> dict[str, str]:
     }
 
 
-def warnings_of(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
+def report_of(
+    output: Path, film: Film, prepared: Prepared, animator: Animator, generator: Generator
+) -> AnimateReport:
+    """Gather what one animation gave; its wall time is for the caller to fill in."""
+    avatar = prepared.avatar
+    return AnimateReport(
+        output=output,
+        avatar_id=avatar.avatar_id,
+        duration_s=film.duration_s,
+        frames=film.frames,
+        fps=film.fps,
+        size=avatar.size,
+        model=generator.name,
+        precision=generator.plan.precision,
+        blend=animator.blend,
+        cache="hit" if prepared.was_cached else "miss",
+        av_offset_ms=film.av_offset_ms,
+        silence_motion=animator.silence.motion,
+        stages_s=animator.timer.seconds(),
+        elapsed_s=0.0,
+        missing_face=avatar.missing_s,
+        warnings=_warnings(avatar, generator),
+    )
+
+
+def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
     """Say what the user should know about a result although it was made."""
     manifest, said = avatar.manifest, []
     missing = sum(end - first for first, end in manifest.missing)

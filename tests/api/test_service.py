@@ -43,7 +43,7 @@ def test_without_the_cache_the_avatar_is_forgotten(mouthpiece, speech, tmp_path)
     report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", options)
     assert report.cache == "miss"
     assert report.avatar_id not in mouthpiece.avatars
-    assert not list(mouthpiece.settings.cache_dir.glob("once-*"))
+    assert not list(mouthpiece.settings.uploads_dir.iterdir())
 
 
 def test_the_report_counts_what_was_written(mouthpiece, speech, tmp_path):
