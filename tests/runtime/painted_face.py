@@ -8,6 +8,7 @@ from runtime.blending.region import crop_to_frame, region_pixels
 from runtime.crops import cut_crop, patch_to_frame
 from runtime.faces.mesh_points import typical_landmarks
 from runtime.types import FaceBox, ReferenceFrame
+from runtime.video import to_planes
 
 SKIN, LIPS, INSIDE = (130, 160, 205), (95, 95, 175), (40, 30, 60)
 
@@ -28,7 +29,7 @@ def painted_reference(*, box_width=200, angle=0.0, has_face=True, opening=0.0):
     paint_lips(frame, landmarks, opening)
     texture = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 6, size), (0, 0), 1.0)
     frame = np.clip(frame + texture[..., None], 0, 255).astype(np.uint8)
-    planes = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
+    planes = to_planes(frame)
     crop = cut_crop(frame, box, angle)
     return ReferenceFrame(0, planes, box, angle, crop, landmarks, has_face=has_face)
 

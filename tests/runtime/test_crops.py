@@ -43,7 +43,7 @@ def test_a_tilted_picture_is_cut_as_if_it_had_been_upright(frame):
     centre = ((box.x1 + box.x2 - 1) / 2, (box.y1 + box.y2 - 1) / 2)
     turn = cv2.getRotationMatrix2D(centre, -20.0, 1.0)
     tilted = cv2.warpAffine(frame, turn, (320, 240), borderMode=cv2.BORDER_REPLICATE)
-    crop = crops.cut_crop(tilted, box, 20.0)
+    crop = crops.cut_crop(np.asarray(tilted, np.uint8), box, 20.0)
     difference = np.abs(crop.astype(int) - crops.cut_crop(frame, box))
     assert difference.mean() < 2
 

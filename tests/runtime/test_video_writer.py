@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.audio import MuxAudio, open_sound
+from runtime.audio import open_sound
 from runtime.errors import OptionError, OutputError
 from runtime.muxing import EncodeOptions
+from runtime.resampling import MuxAudio
 from runtime.types import FaceBox, Patch
 from runtime.video import read_frames, read_pictures, render
 from runtime.video_writer import VideoWriter
@@ -199,7 +200,9 @@ def test_webm_keeps_the_opacity(tmp_path):
             writer.write(still(colourful(), half_transparent()))
     pictures = list(read_pictures(tmp_path / "o.webm"))
     assert len(pictures) == 3
-    assert np.abs(pictures[1].alpha.astype(int) - half_transparent())[:, ::8].mean() < 4
+    alpha = pictures[1].alpha
+    assert alpha is not None
+    assert np.abs(alpha.astype(int) - half_transparent())[:, ::8].mean() < 4
 
 
 def test_a_folder_holds_numbered_pictures_with_opacity_and_the_sound(tmp_path):
