@@ -206,7 +206,7 @@ def _check_sync(report: AnimateReport, limit_ms: float) -> None:
     if abs(report.av_offset_ms) > limit_ms:
         raise Problem(
             "SYNC_ERROR",
-            f"sound and picture end {report.av_offset_ms:.0f} ms apart, {limit_ms:g} ms allowed",
+            f"picture and sound drifted {report.av_offset_ms:.0f} ms apart, {limit_ms:g} ms allowed",
         )
 
 

@@ -113,7 +113,8 @@ class AnimateReport:
         precision: Arithmetic that ran.
         blend: Blend method that was used.
         cache: ``hit`` when the avatar had been prepared before, else ``miss``.
-        av_offset_ms: End of the picture minus end of the sound, in milliseconds.
+        av_offset_ms: Drift of the picture against the sound at the end, in milliseconds; 0 when
+            the sound ends during the last frame.
         silence_motion: Mean inner-lip movement in silent frames, percent of the mouth width;
             ``None`` when there was no silence to measure.
         stages_s: Busy seconds per stage.

@@ -163,7 +163,7 @@ class AnimationReply(BaseModel):
     blend: str
     cache: Literal["hit", "miss"] = Field(description="hit: the avatar or the result was cached")
     cached: Literal["result", "avatar", "nothing"]
-    av_offset_ms: float = Field(description="End of the picture minus end of the sound")
+    av_offset_ms: float = Field(description="Drift at the end; 0: the sound ends in the last frame")
     silence_motion: float | None = Field(description="Lip movement in silence, percent")
     missing_face: list[tuple[float, float]] = Field(description="Seconds without a face")
     warnings: list[str]

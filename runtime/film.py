@@ -1,5 +1,6 @@
 """From a sound file to a video file: the stream of patches read to its end and written down."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,8 +39,14 @@ class Film:
 
     @property
     def av_offset_ms(self) -> float:
-        """End of the picture minus end of the sound, in milliseconds."""
-        return 1000.0 * (self.duration_s - self.sound_s)
+        """Drift of the picture against the sound at the end, in milliseconds.
+
+        0 when the last frame is the one during which the sound ends, which is as close as whole
+        frames come; positive when the picture goes on longer.
+        """
+        # A millionth of a frame absorbs what dividing by the sample rate rounds off.
+        owed = max(1, math.ceil(self.sound_s * self.fps - 1e-6))
+        return 1000.0 * (self.frames - owed) / self.fps
 
 
 def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow it

@@ -1,0 +1,27 @@
+import pytest
+
+from runtime.animator import Animator, StreamOptions
+from runtime.audio import encode_wav
+from runtime.blending import BlendOptions
+from runtime.film import Film, write_film
+from runtime.generator import Generator
+from tests.conftest import ToyAvatar, tone
+
+
+@pytest.mark.parametrize("fps", [10.0, 24.0, 25.0, 29.97, 30.0])
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 1.2345])
+def test_picture_and_sound_never_drift_apart(toy_model_file, plan, tmp_path, fps, seconds):
+    film = write_film(
+        Animator(Generator(toy_model_file, plan)),
+        ToyAvatar(),
+        encode_wav(tone(seconds)),
+        tmp_path / "o.mp4",
+        StreamOptions(fps=fps, blend=BlendOptions(method="box")),
+    )
+    assert film.av_offset_ms == 0
+    assert 0 <= film.duration_s - film.sound_s < 1 / fps + 1e-6
+
+
+def test_drift_is_told_in_whole_frames():
+    assert Film(frames=26, fps=25.0, sound_s=1.0).av_offset_ms == pytest.approx(40)
+    assert Film(frames=24, fps=25.0, sound_s=1.0).av_offset_ms == pytest.approx(-40)
