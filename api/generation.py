@@ -206,7 +206,8 @@ def _check_sync(report: AnimateReport, limit_ms: float) -> None:
     if abs(report.av_offset_ms) > limit_ms:
         raise Problem(
             "SYNC_ERROR",
-            f"picture and sound drifted {report.av_offset_ms:.0f} ms apart, {limit_ms:g} ms allowed",
+            f"picture and sound drifted {report.av_offset_ms:.0f} ms apart, "
+            f"{limit_ms:g} ms allowed",
         )
 
 
