@@ -77,6 +77,12 @@ def test_only_the_lower_face_moves(reference):
     assert moved[:, 0].min() > nose[1]
 
 
+def test_the_smallest_face_can_be_warped():
+    tiny = painted_reference(box_width=12)
+    patches = warped(tiny, [spoken(tiny, 0.5)] * 3)
+    assert [shown(patch).shape for patch in patches] == [frame_of(tiny).shape] * 3
+
+
 def test_the_warped_picture_is_as_sharp_as_its_source(reference):
     result = shown(warped(reference, [spoken(reference, 0.8)])[0])
     source = sharpness(frame_of(reference), reference.landmarks)

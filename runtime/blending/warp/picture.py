@@ -131,7 +131,9 @@ class WarpPicture:
 def _sharpened(pixels: cv2.typing.MatLike, move: NDArray[np.float32]) -> cv2.typing.MatLike:
     """Give back the sharpness that stretching and interpolating took, and only where they did."""
     height, width = move.shape[:2]
-    coarse = cv2.resize(move, (width // _COARSE, height // _COARSE), interpolation=cv2.INTER_AREA)
+    # A slope needs two points, however small the face.
+    coarse_wh = (max(2, width // _COARSE), max(2, height // _COARSE))
+    coarse = cv2.resize(move, coarse_wh, interpolation=cv2.INTER_AREA)
     along_x = 1 + np.gradient(coarse[..., 0], _COARSE, axis=1)
     along_y = 1 + np.gradient(coarse[..., 1], _COARSE, axis=0)
     stretch = 1 / np.sqrt(np.clip(along_x * along_y, 0.1, 1)) - 1
