@@ -26,6 +26,7 @@ from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
 from runtime.blending import first_row
 from runtime.destination import check_output
+from runtime.errors import CancelledError
 from runtime.film import write_film
 from runtime.generator import Generator
 from runtime.media import MediaSource
@@ -118,6 +119,7 @@ class Mouthpiece:
         options = options or AnimateOptions()
         check_output(output)
         how = stream_options(options)
+        course = _Course(progress, cancel)
         generator = self._networks.generator(
             options.model,
             options.precision,
@@ -125,7 +127,7 @@ class Mouthpiece:
             first_row=first_row(how.blend),
         )
         encode = EncodeOptions(deterministic=options.deterministic, metadata=provenance(generator))
-        with self._prepared(avatar, options, generator, progress) as prepared:
+        with self._prepared(avatar, options, generator, course.prepare) as prepared:
             animator = Animator(generator, mesh=self._networks.mesh)
             animator.timer.add("detect", prepared.seconds)
             film = write_film(
@@ -136,7 +138,7 @@ class Mouthpiece:
                 how,
                 encode=encode,
                 max_sound_s=self.settings.max_audio_s,
-                progress=progress,
+                progress=course.write,
                 cancel=cancel,
             )
             report = report_of(output, film, prepared, animator, generator)
@@ -251,6 +253,28 @@ class Mouthpiece:
             yield AvatarStore(folder.path, budget_bytes=self.settings.cache_bytes)
         finally:
             folder.release(keep=False)
+
+
+class _Course:
+    """One progress over preparing and writing; ``cancel`` stops either."""
+
+    def __init__(self, progress: Progress | None, cancel: threading.Event | None) -> None:
+        self._progress = progress
+        self._cancel = cancel
+        self._prepared = 0.0
+
+    def prepare(self, fraction: float) -> None:
+        """Take the finished part of preparing: the first half, where there is any."""
+        if self._cancel is not None and self._cancel.is_set():
+            raise CancelledError(f"cancelled after preparing {fraction:.0%} of the avatar")
+        self._prepared = fraction / 2
+        if self._progress is not None:
+            self._progress(self._prepared)
+
+    def write(self, fraction: float) -> None:
+        """Take the finished part of writing."""
+        if self._progress is not None:
+            self._progress(self._prepared + (1.0 - self._prepared) * fraction)
 
 
 def open_mouthpiece() -> Mouthpiece:

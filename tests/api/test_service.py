@@ -2,6 +2,7 @@
 
 import threading
 
+import av
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from api.settings import Settings
 from runtime.audio import encode_wav
 from runtime.errors import AudioTooLongError, CancelledError, OptionError, OutputError
 from runtime.faces import counters
+from runtime.video import read_image
 from tests.conftest import silence, tone
 from tests.program import SAMPLE, needs_models
 
@@ -68,6 +70,45 @@ def test_cancelling_leaves_nothing(mouthpiece, speech, tmp_path):
     with pytest.raises(CancelledError):
         mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", cancel=cancel)
     assert list(tmp_path.iterdir()) == []
+
+
+def moving_sample(folder):
+    """The sample face drifting sideways, six frames."""
+    path, portrait = folder / "face.mkv", read_image(SAMPLE)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 256
+        for shift in range(6):
+            view = np.ascontiguousarray(portrait[:256, 90 + shift : 346 + shift])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_cancelling_stops_the_preparing_of_an_avatar(mouthpiece, speech, tmp_path):
+    cancel, told = threading.Event(), list[float]()
+
+    def stop_at_once(fraction):
+        told.append(fraction)
+        cancel.set()
+
+    with pytest.raises(CancelledError, match="preparing"):
+        mouthpiece.animate(
+            moving_sample(tmp_path), speech, tmp_path / "a.mp4",
+            AnimateOptions(use_cache=False), progress=stop_at_once, cancel=cancel,
+        )  # fmt: skip
+    assert len(told) == 1
+    assert not list(tmp_path.glob("*a.mp4*"))
+
+
+def test_progress_never_goes_back_and_ends_at_the_end(mouthpiece, speech, tmp_path):
+    told: list[float] = []
+    options = AnimateOptions(use_cache=False)
+    video = moving_sample(tmp_path)
+    mouthpiece.animate(video, speech, tmp_path / "a.mp4", options, progress=told.append)
+    assert told == sorted(told)
+    assert told[:6] == pytest.approx([prepared / 12 for prepared in range(6)])
+    assert told[-1] == 1.0
 
 
 def test_limits_hold_while_reading(mouthpiece, tmp_path):
