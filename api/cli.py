@@ -17,6 +17,8 @@ EXIT_BROKEN = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
 EXIT_INTERRUPTED = 4
+#: What typer makes of Ctrl-C.
+_TYPER_INTERRUPTED = 130
 
 app = typer.Typer(
     name="mouthpiece",
@@ -74,15 +76,18 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != _TYPER_INTERRUPTED:
+            raise
         _stop("interrupted; nothing was left behind", EXIT_INTERRUPTED)
     except Exception as error:
         if os.environ.get("MOUTHPIECE_TRACEBACK"):
             raise
-        _stop(str(error) or type(error).__name__, _exit_code(error))
+        _stop(*_verdict(error))
 
 
-def _exit_code(error: Exception) -> int:
+def _verdict(error: Exception) -> tuple[str, int]:
+    """Give the words and the exit code for a failure."""
     from runtime.errors import (
         AvatarNotFoundError,
         CancelledError,
@@ -92,14 +97,32 @@ def _exit_code(error: Exception) -> int:
         MouthpieceError,
     )
 
+    words = str(error) or type(error).__name__
     if isinstance(error, CancelledError):
-        return EXIT_INTERRUPTED
+        return words, EXIT_INTERRUPTED
     if isinstance(error, InputError | AvatarNotFoundError | LimitError | CheckpointError):
-        return EXIT_INPUT
+        return words, EXIT_INPUT
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}", EXIT_INPUT
     if isinstance(error, MouthpieceError):
-        return EXIT_BROKEN
+        return words, EXIT_BROKEN
+    if wrong := _wrong_settings(error):
+        return wrong, EXIT_BROKEN
     # A bug: its traceback is what the maintainers need.
     raise error
+
+
+def _wrong_settings(error: Exception) -> str:
+    """Name the variables that were refused; empty when the error is about something else."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError) or error.title != "Settings":
+        return ""
+    return "; ".join(
+        f"MOUTHPIECE_{str(wrong['loc'][0]).upper().removeprefix('MOUTHPIECE_')} is "
+        f"{wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
+        for wrong in error.errors()
+    )
 
 
 def _stop(message: str, code: int) -> None:

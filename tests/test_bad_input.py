@@ -123,6 +123,40 @@ def test_paths_may_hold_spaces_and_any_script(tmp_path, speech):
     assert output.is_file()
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(tmp_path, speech):
+    output, report = tmp_path / "o.mp4", tmp_path / "no" / "report.json"
+    ran = run("animate", "-a", SAMPLE, "-s", speech, "-o", output, "--report", report)
+    refused(ran, output, report, "no folder")
+
+
+def test_thumbnails_that_cannot_be_written_are_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ran = run("inspect", SAMPLE, "--thumbnails", tmp_path / "file" / "faces")
+    assert ran.code == 3
+    assert "Traceback" not in ran.stderr
+    assert str(tmp_path / "file") in ran.stderr
+
+
+def test_a_setting_that_cannot_be_read_is_named(monkeypatch):
+    monkeypatch.setenv("MOUTHPIECE_THREADS", "many")
+    monkeypatch.setenv("FPS", "-1")
+    ran = run("avatar", "list")
+    assert ran.code == 1
+    assert "MOUTHPIECE_THREADS is 'many': input should be a valid integer" in ran.stderr
+    assert "MOUTHPIECE_FPS is '-1'" in ran.stderr
+
+
+@pytest.mark.parametrize("verb", [("inspect", SAMPLE), ("avatar", "add", SAMPLE)])
+def test_ctrl_c_ends_every_verb_with_code_4(monkeypatch, verb):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("api.service.open_mouthpiece", interrupted)
+    ran = run(*verb)
+    assert ran.code == 4
+    assert "interrupted" in ran.stderr
+
+
 def test_a_folder_that_is_not_there_is_refused_before_any_work(tmp_path, speech):
     output = tmp_path / "no" / "such" / "folder" / "o.mp4"
     ran = run("animate", "-a", SAMPLE, "-s", speech, "-o", output)

@@ -110,6 +110,8 @@ def run_and_report(
     """
     from api.service import open_mouthpiece
 
+    if report is not None:
+        _check_report(report)
     with open_mouthpiece() as mouthpiece, Bar("animating") as bar, interruptible() as cancel:
         facts = work(mouthpiece, bar, cancel)
     for warning in facts.warnings:
@@ -123,6 +125,16 @@ def run_and_report(
             typer.echo(f"  {stage:8s} {seconds:6.2f} s")
     if report is not None:
         report.write_text(json.dumps(as_json(facts), indent=2) + "\n", encoding="utf-8")
+
+
+def _check_report(report: Path) -> None:
+    """Refuse a report that could not be written, before any work is done for it."""
+    from runtime.errors import OutputError
+
+    if report.is_dir():
+        raise OutputError(f"cannot write {report}: it is a folder")
+    if not report.absolute().parent.is_dir():
+        raise OutputError(f"cannot write {report}: there is no folder {report.parent}")
 
 
 def as_json(facts: AnimateReport) -> dict[str, object]:
