@@ -119,16 +119,13 @@ def convert_generator(
     metadata = _metadata(checkpoint, loaded, options, models)
     exact = output_dir / f"{metadata.name}.xml"
     tell("writing full precision")
+    # INT8 files of an older checkpoint must not answer to the new one's name.
+    small = [output_dir / f"{metadata.name}-int8{suffix}" for suffix in (".xml", ".bin")]
+    certified = output_dir / f"{metadata.name}{CERTIFICATE_SUFFIX}"
+    for old in (*small, certified):
+        old.unlink(missing_ok=True)
     save_model(export_generator(loaded.network, metadata), exact)
-    files = [exact, exact.with_suffix(".bin")]
-    warnings: list[str] = []
-    certificate = None
-    if options.int8:
-        sources, notes = sample_sources(options.sources, models)
-        warnings += notes
-        certificate = _quantize(exact, metadata, sources, options, models, tell)
-        files += [output_dir / f"{metadata.name}-int8{suffix}" for suffix in (".xml", ".bin")]
-        files.append(output_dir / f"{metadata.name}{CERTIFICATE_SUFFIX}")
+    networks = [exact, exact.with_suffix(".bin")]
     entry = NetworkEntry(
         name=metadata.name,
         role="generator",
@@ -136,8 +133,19 @@ def convert_generator(
         title=f"Converted from {checkpoint.name}, width {metadata.width}",
         licence=metadata.licence,
     )
-    networks = [file for file in files if file.suffix in {".xml", ".bin"}]
-    files.append(write_card(output_dir, entry, networks))
+    # Written now as well: without its card a network whose INT8 is refused would have no name.
+    card = write_card(output_dir, entry, networks)
+    certificates: list[Path] = []
+    warnings: list[str] = []
+    certificate = None
+    if options.int8:
+        sources, notes = sample_sources(options.sources, models)
+        warnings += notes
+        certificate = _quantize(exact, metadata, sources, options, models, tell)
+        networks += small
+        certificates = [certified]
+        write_card(output_dir, entry, networks)
+    files = [*networks, *certificates, card]
     return ConvertReport(
         name=metadata.name,
         layout=loaded.layout,

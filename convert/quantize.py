@@ -5,6 +5,8 @@ back by removing its quantizers from the finished graph, which takes millisecond
 layers can be tried on the measure that counts: the mouth against full precision.
 """
 
+import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,17 +60,19 @@ def quantize_plainly(model: ov.Model, pairs: Pairs) -> ov.Model:
     nncf.set_log_level(40)
     items = [(pairs.faces[i : i + 1], pairs.mels[i : i + 1]) for i in range(len(pairs.faces))]
     present = {node.get_friendly_name() for node in model.get_ops()}
-    return nncf.quantize(
-        model.clone(),
-        nncf.Dataset(items, list),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(items),
-        ignored_scope=nncf.IgnoredScope(names=[n for n in _PICTURE_LAYERS if n in present]),
-        advanced_parameters=nncf.AdvancedQuantizationParameters(
-            # It costs 4 dB on the bundled generator's mouth instead of gaining.
-            disable_bias_correction=True,
-        ),
-    )
+    # NNCF shows its progress on standard output, which is for results.
+    with contextlib.redirect_stdout(sys.stderr):
+        return nncf.quantize(
+            model.clone(),
+            nncf.Dataset(items, list),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(items),
+            ignored_scope=nncf.IgnoredScope(names=[n for n in _PICTURE_LAYERS if n in present]),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                # It costs 4 dB on the bundled generator's mouth instead of gaining.
+                disable_bias_correction=True,
+            ),
+        )
 
 
 def widen_ranges(

@@ -195,12 +195,13 @@ NO_FLOOR = Floor(median_db=0.0, worst_db=0.0)
 
 
 def test_a_conversion_writes_both_precisions_the_certificate_and_the_card(
-    checkpoint, tmp_path, real_material, monkeypatch
+    checkpoint, tmp_path, real_material, capsys
 ):
     options = replace(OPTIONS, floor=NO_FLOOR)
 
     report = convert_generator(checkpoint, tmp_path / "out", options)
 
+    assert capsys.readouterr().out == ""
     assert report.certificate is not None
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted(path.name for path in report.files)
@@ -235,7 +236,16 @@ def test_int8_below_the_floor_is_refused_and_leaves_full_precision_alone(
         convert_generator(checkpoint, tmp_path / "out", options)
 
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["tiny-one.bin", "tiny-one.xml"]
+    assert names == ["tiny-one.bin", "tiny-one.card.json", "tiny-one.xml"]
+    assert ModelStore([tmp_path / "out"]).find("tiny-one").precision == "f32"
+
+
+def test_int8_of_an_older_checkpoint_does_not_outlive_it(checkpoint, tmp_path, real_material):
+    folder = tmp_path / "out"
+    convert_generator(checkpoint, folder, replace(OPTIONS, floor=NO_FLOOR))
+    convert_generator(checkpoint, folder, replace(OPTIONS, int8=False))
+    assert ModelStore([folder]).precisions("tiny-one") == ("f32",)
+    assert not list(folder.glob("*.certificate.json"))
 
 
 def test_the_checkpoints_own_mel_offset_is_kept(tmp_path):
