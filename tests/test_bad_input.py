@@ -137,6 +137,14 @@ def test_thumbnails_that_cannot_be_written_are_refused(tmp_path):
     assert str(tmp_path / "file") in ran.stderr
 
 
+def test_a_file_that_is_no_avatar_is_refused_by_name(tmp_path):
+    text = tmp_path / "text.wav"
+    text.write_bytes(b"this is no avatar\n" * 40)
+    ran = run("avatar", "import", text)
+    assert ran.code == 3
+    assert str(text) in ran.stderr
+
+
 def test_a_setting_that_cannot_be_read_is_named(monkeypatch):
     monkeypatch.setenv("MOUTHPIECE_THREADS", "many")
     monkeypatch.setenv("FPS", "-1")

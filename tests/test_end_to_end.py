@@ -86,6 +86,12 @@ def test_avatars_are_added_listed_exported_checked_and_removed(tmp_path):
     assert json.loads(run("avatar", "show", "again").stdout)["avatar_id"] == "again"
 
 
+def test_the_id_of_an_avatar_may_have_a_dot(tmp_path, speech):
+    assert run("avatar", "add", SAMPLE, "--id", "anna.v1").code == 0
+    ran = run("animate", "-a", "anna.v1", "-s", speech, "-o", tmp_path / "o.mp4")
+    assert ran.code == 0, ran.stderr
+
+
 def test_inspect_tells_faces_and_sound_without_work(speech):
     found = json.loads(run("inspect", SAMPLE, "--json").stdout)
     assert len(found["faces"]) == 1

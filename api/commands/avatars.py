@@ -85,9 +85,15 @@ def import_(
 ) -> None:
     """Take in an exported avatar, checking every hash."""
     from api.service import open_mouthpiece
+    from runtime.errors import AvatarCorruptError, InputError
 
     with open_mouthpiece() as mouthpiece:
-        typer.echo(mouthpiece.avatars.import_(file, avatar_id=avatar_id).avatar_id)
+        try:
+            taken = mouthpiece.avatars.import_(file, avatar_id=avatar_id)
+        except AvatarCorruptError as error:
+            # The store is sound; it is the given file that cannot be used.
+            raise InputError(f"cannot import {file}: {error}") from error
+    typer.echo(taken.avatar_id)
 
 
 @app.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from api.service import Mouthpiece
+    from avatar_cache import AvatarStore
 
 DEMO_TEXT = (
     "Hello! I am a picture, and this is my voice. Everything you see was made on a plain processor."
@@ -58,7 +59,12 @@ def animate(
     """Make a face say a recording."""
     run_and_report(
         lambda mouthpiece, bar, cancel: mouthpiece.animate(
-            as_avatar(avatar), audio, output, options, progress=bar, cancel=cancel
+            as_avatar(avatar, mouthpiece.avatars),
+            audio,
+            output,
+            options,
+            progress=bar,
+            cancel=cancel,
         ),
         report=report,
     )
@@ -78,7 +84,7 @@ def say(
     run_and_report(
         lambda mouthpiece, bar, cancel: mouthpiece.say(
             text,
-            as_avatar(avatar),
+            as_avatar(avatar, mouthpiece.avatars),
             output,
             voice=voice,
             options=options,
@@ -89,10 +95,12 @@ def say(
     )
 
 
-def as_avatar(name: str) -> Path | str:
-    """Return a path when ``name`` is a file (or looks like one), else an avatar id."""
+def as_avatar(name: str, known: AvatarStore) -> Path | str:
+    """Tell paths from ids: what exists is a path, what is ``known`` an id, else its look counts."""
     path = Path(name)
-    return path if path.exists() or path.suffix or len(path.parts) > 1 else name
+    if path.exists() or len(path.parts) > 1:
+        return path
+    return path if path.suffix and name not in known.ids() else name
 
 
 def run_and_report(
