@@ -4,7 +4,7 @@ import logging
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.errors import CheckpointError, ModelNotFoundError
+from runtime.errors import CheckpointError, FidelityError, ModelNotFoundError
 from runtime.models import ModelStore, file_sha256
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,10 @@ def generator_for_checkpoint(checkpoint: Path, models: ModelStore, folder: Path)
     from convert.conversion import GeneratorOptions, convert_generator
 
     logger.info("converting %s, once", checkpoint)
-    convert_generator(checkpoint, folder, GeneratorOptions(name=name), models=models)
+    try:
+        convert_generator(checkpoint, folder, GeneratorOptions(name=name), models=models)
+    except FidelityError as error:
+        logger.warning("%s runs in full precision: %s", checkpoint, error)
     return name
 
 
