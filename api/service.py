@@ -20,7 +20,14 @@ from api.networks import Networks
 from api.options import AnimateOptions, AnimateReport, Precision
 from api.settings import Settings
 from api.speech import DEFAULT_VOICE, synthesize
-from api.translation import Prepared, prepare_options, provenance, report_of, stream_options
+from api.translation import (
+    Prepared,
+    limits_exceeded,
+    prepare_options,
+    provenance,
+    report_of,
+    stream_options,
+)
 from avatar_cache import AvatarStore, AvatarSummary, PrepareOptions
 from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
@@ -200,7 +207,9 @@ class Mouthpiece:
 
     def inspect(self, source: MediaSource) -> Inspection:
         """Tell what is in a file and what would go wrong, in seconds."""
-        return inspect_media(source, self._networks.detector)
+        found = inspect_media(source, self._networks.detector)
+        refused = limits_exceeded(found, self.settings)
+        return replace(found, warnings=(*found.warnings, *refused))
 
     def generator(self, name: str | None = None, precision: Precision = "auto") -> Generator:
         """Return a generator, loaded once; see ``Networks.generator``."""

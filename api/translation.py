@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from api.options import DEFAULT_FPS, AnimateOptions, AnimateReport
 from api.settings import Settings
 from avatar_cache import CachedAvatar, PrepareOptions
+from avatar_cache.inspection import Inspection
 from runtime.animator import Animator, StreamOptions
 from runtime.blending import PRESETS as BLEND_PRESETS
 from runtime.boxes import Pads
@@ -114,4 +115,20 @@ def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
         )
     if "research" in generator.licence.lower() or "non-commercial" in generator.licence.lower():
         said.append(f"{generator.name} may be used for research only")
+    return tuple(said)
+
+
+def limits_exceeded(found: Inspection, settings: Settings) -> tuple[str, ...]:
+    """Say which limits of this installation would refuse an inspected file."""
+    said = []
+    if found.size is not None and found.size[0] * found.size[1] > settings.max_pixels:
+        said.append(f"larger than {settings.max_pixels} pixels: refused (MOUTHPIECE_MAX_PIXELS)")
+    if found.kind == "video" and found.duration_s > settings.max_video_s:
+        said.append(
+            f"longer than {settings.max_video_s:g} s: refused as an avatar (MOUTHPIECE_MAX_VIDEO_S)"
+        )
+    if found.audio is not None and found.audio.duration_s > settings.max_audio_s:
+        said.append(
+            f"longer than {settings.max_audio_s:g} s: refused as speech (MOUTHPIECE_MAX_AUDIO_S)"
+        )
     return tuple(said)

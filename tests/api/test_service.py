@@ -141,3 +141,10 @@ def test_threads_share_one_engine(mouthpiece, speech, tmp_path):
         thread.join()
     assert failures == []
     assert len(list(tmp_path.glob("*.mp4"))) == 4
+
+
+def test_inspecting_tells_what_the_limits_refuse(tmp_path, speech):
+    limits = Settings(data_dir=tmp_path, max_pixels=1000, max_audio_s=0.5)
+    with Mouthpiece(limits) as small:
+        assert "MOUTHPIECE_MAX_PIXELS" in small.inspect(SAMPLE).warnings[-1]
+        assert "MOUTHPIECE_MAX_AUDIO_S" in small.inspect(speech).warnings[-1]
