@@ -33,7 +33,7 @@ from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
 from runtime.blending import first_row
 from runtime.destination import check_output
-from runtime.errors import CancelledError
+from runtime.errors import CancelledError, OutputError
 from runtime.film import write_film
 from runtime.generator import Generator
 from runtime.media import MediaSource
@@ -125,6 +125,7 @@ class Mouthpiece:
         start = perf_counter()
         options = options or AnimateOptions()
         check_output(output)
+        _refuse_overwriting(output, avatar, audio)
         how = stream_options(options)
         course = _Course(progress, cancel)
         generator = self._networks.generator(
@@ -172,7 +173,7 @@ class Mouthpiece:
     ) -> AnimateReport:
         """Make a face say a text; see ``animate`` and ``api.speech.synthesize``."""
         check_output(output)
-        speech = synthesize(text, voice)
+        speech = synthesize(text, voice, cancel=cancel)
         return self.animate(avatar, speech, output, options, progress=progress, cancel=cancel)
 
     def add_avatar(
@@ -284,6 +285,13 @@ class _Course:
         """Take the finished part of writing."""
         if self._progress is not None:
             self._progress(self._prepared + (1.0 - self._prepared) * fraction)
+
+
+def _refuse_overwriting(output: Path, *sources: MediaSource | str) -> None:
+    """Raise ``OutputError`` when the video would replace what it is made from."""
+    files = (source for source in sources if isinstance(source, Path) and source.exists())
+    if output.exists() and any(file.samefile(output) for file in files):
+        raise OutputError(f"cannot write {output}: it is one of the sources")
 
 
 def open_mouthpiece() -> Mouthpiece:

@@ -223,9 +223,9 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("bytes"),
     )
     max_pixels: int = Field(
-        default=3840 * 2160,
+        default=25_000_000,
         ge=1,
-        description="Largest picture, image or video frame",
+        description="Largest picture, image or video frame: a 24 megapixel camera's",
         json_schema_extra=_unit("pixels"),
     )
     max_audio_s: float = Field(

@@ -108,7 +108,8 @@ def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
         said.append(
             f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
         )
-    if len(manifest.faces) > 1:
+    was_chosen = any(manifest.settings.get(key) is not None for key in ("face_id", "face_at"))
+    if len(manifest.faces) > 1 and not was_chosen:
         said.append(
             f"{len(manifest.faces)} faces were found, face {manifest.face_id} speaks; choose "
             "another one with --face-id"

@@ -107,9 +107,13 @@ class CachedAvatar:
 
     @property
     def missing_s(self) -> tuple[tuple[float, float], ...]:
-        """Times without the face, ``(start, end)`` in seconds, shown as they are."""
+        """Times in which the face was not found, ``(start, end)`` in seconds, in order.
+
+        Frames whose box was held or interpolated are among them.
+        """
         fps = self.manifest.fps
-        return tuple((first / fps, last / fps) for first, last in self.manifest.missing)
+        unseen = sorted((*self.manifest.missing, *self.manifest.bridged))
+        return tuple((first / fps, last / fps) for first, last in unseen)
 
     def __len__(self) -> int:
         return self.manifest.frame_count

@@ -15,6 +15,8 @@ OnMissingFace = Literal["keep", "hold", "interpolate", "fail"]
 
 #: Part of the fingerprint: raise it when the same source and options give another file.
 SCHEMA = 1
+#: A face smaller than this has no mouth to speak of.
+MIN_BOX_SIDE = 16
 #: Fingerprint characters that make the default id.
 ID_LENGTH = 32
 
@@ -67,7 +69,7 @@ class PrepareOptions:
             in get_args(OnMissingFace),
             f"face_id must not be negative: {self.face_id}": (self.face_id or 0) >= 0,
             "face_id and face_at exclude each other": None in (self.face_id, self.face_at),
-            f"box holds no pixel: {self.box}": _holds_pixels(self.box),
+            f"box is less than {MIN_BOX_SIDE} pixels wide or high: {self.box}": _has_size(self.box),
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -124,5 +126,5 @@ def source_digest(source: Path | bytes) -> str:
         raise VideoDecodeError(f"cannot read {source}: {error.strerror or error}") from error
 
 
-def _holds_pixels(box: FaceBox | None) -> bool:
-    return box is None or (box.width > 0 and box.height > 0)
+def _has_size(box: FaceBox | None) -> bool:
+    return box is None or min(box.width, box.height) >= MIN_BOX_SIDE

@@ -72,10 +72,12 @@ def prepare_avatar(
 
 def _no_face(seen: Seen, source: Source, detector: FaceDetector) -> FaceNotFoundError:
     best = detector.best_score(seen.first)
+    found = f"best score {best:.2f} in the first, need {SCORE_FLOOR:.2f}"
+    if best >= SCORE_FLOOR:
+        found = "something like one in the first, but without a face's landmarks"
     return FaceNotFoundError(
-        f"no face in {source_name(source.media)}: looked at {seen.frame_count} frames, best score "
-        f"{best:.2f} in the first, need {SCORE_FLOOR:.2f}; use a picture with a visible face of "
-        f"at least 96 pixels, or give its place with --box"
+        f"no face in {source_name(source.media)}: looked at {seen.frame_count} frames, {found}; "
+        f"use a picture with a visible face of at least 96 pixels, or give its place with --box"
     )
 
 

@@ -72,7 +72,7 @@ def _read_pytorch(path: Path) -> Mapping[str, Any]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} can only be read by running code stored in it, which is refused; save its "
-            f"state_dict alone and convert that ({str(error).splitlines()[0]})"
+            "state_dict alone and convert that"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, struct.error) as error:
         raise CheckpointError(f"{path} is a damaged PyTorch file: {error}") from error

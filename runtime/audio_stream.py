@@ -9,7 +9,7 @@ import av.error
 import numpy as np
 
 from runtime.errors import AudioDecodeError
-from runtime.media import MediaSource, source_name
+from runtime.media import MediaSource, decode_packets, source_name
 from runtime.resampling import SoundArray
 
 #: Offsets between sound and picture beyond this are broken time stamps, not intent.
@@ -69,7 +69,7 @@ def decode_stream(
     rate, channels = stream.rate, min(2, stream.channels)
     origin_s = _picture_start_s(container)
     position = 0
-    for frame in _frames(container, stream, rate):
+    for frame in _frames(container, stream, source):
         samples = _to_channels(_to_stereo(frame), channels)
         time_s: float | None = frame.time
         if time_s is not None:
@@ -85,21 +85,14 @@ def decode_stream(
 
 
 def _frames(
-    container: av.container.InputContainer, stream: av.audio.stream.AudioStream, rate: int
+    container: av.container.InputContainer,
+    stream: av.audio.stream.AudioStream,
+    source: MediaSource,
 ) -> Iterator[av.AudioFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
-            return
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            continue
-        for frame in frames:
-            if frame.sample_rate == rate:
-                yield frame
+    rate, packets = stream.rate, container.demux(stream)
+    for frame in decode_packets(packets, lambda packet: packet.decode(), source):
+        if frame.sample_rate == rate:
+            yield frame
 
 
 def _picture_start_s(container: av.container.InputContainer) -> float | None:

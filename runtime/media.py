@@ -1,11 +1,12 @@
 """Opening of media files: content decides the format, and nothing but the file is read."""
 
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import av
 import av.container
@@ -13,7 +14,11 @@ import av.error
 
 from runtime.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 MediaSource = Path | bytes
+Packet = TypeVar("Packet")
+Decoded = TypeVar("Decoded")
 
 #: Demuxers that draw text files as pictures; a renamed text file must not become a video.
 TEXT_ART_FORMATS = frozenset({"tty", "bin", "xbin", "idf", "adf"})
@@ -102,3 +107,35 @@ def describe_content(file: BinaryIO) -> str:
     if text_bytes == len(head) and b"\0" not in head:
         return "a text file"
     return "data of an unknown or damaged format"
+
+
+def decode_packets(
+    packets: Iterator[Packet], decode: Callable[[Packet], Iterable[Decoded]], source: MediaSource
+) -> Iterator[Decoded]:
+    """Decode a stream, passing over what is damaged; a warning then names the file.
+
+    Args:
+        packets: The stream's packets, in order.
+        decode: Gives the frames of one packet.
+        source: What they come from, for the warning.
+
+    Yields:
+        Every frame that can be decoded.
+    """
+    is_whole = True
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.EOFError):
+            break
+        except av.error.FFmpegError:
+            is_whole = False
+            break
+        try:
+            yield from decode(packet)
+        except av.error.EOFError:
+            continue
+        except av.error.FFmpegError:
+            is_whole = False
+    if not is_whole:
+        logger.warning("%s is damaged or cut off; what could be read is used", source_name(source))

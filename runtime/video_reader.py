@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from runtime.errors import VideoDecodeError
 from runtime.frame_conversion import ROTATIONS, FrameConverter, orientation
 from runtime.image import EXPECTED, Picture, check_size
-from runtime.media import MediaSource, exact_rate, open_media, source_name
+from runtime.media import MediaSource, decode_packets, exact_rate, open_media, source_name
 
 #: Decoding threads: enough for the reader to keep ahead, bounded on a shared machine.
 DECODE_THREADS = 2
@@ -76,7 +76,7 @@ def read_video(source: MediaSource, *, fps: float | None, max_pixels: int) -> It
         converter = FrameConverter(stream, source, max_pixels)
         empty = True
         slack_s = SLACK / average_rate(stream)
-        for frame in constant_rate(_timed_frames(container, stream), rate, slack_s):
+        for frame in constant_rate(_timed_frames(container, stream, source), rate, slack_s):
             empty = False
             yield converter.picture(frame)
         if empty:
@@ -92,7 +92,7 @@ def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
     """
     with open_media(source, error=VideoDecodeError, expected=EXPECTED) as container:
         stream = _picture_stream(container, source, max_pixels)
-        timed = next(iter(_timed_frames(container, stream)), None)
+        timed = next(iter(_timed_frames(container, stream, source)), None)
         if timed is None:
             raise _unreadable(source, f"a damaged {stream.codec_context.name} video")
         picture = FrameConverter(stream, source, max_pixels).picture(timed.frame)
@@ -189,13 +189,15 @@ def _duration_s(
 
 
 def _timed_frames(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    source: MediaSource,
 ) -> Iterator[TimedFrame]:
     period = 1 / average_rate(stream)
     tick = stream.time_base or Fraction(1, 1000)
     origin: Fraction | None = None
     start = end = Fraction(0)
-    for frame in _progressive(_frames(container, stream), stream):
+    for frame in _progressive(_frames(container, stream, source), stream):
         tick = frame.time_base or tick
         if frame.pts is None:
             start = end
@@ -246,20 +248,11 @@ def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
 
 
 def _frames(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    source: MediaSource,
 ) -> Iterator[av.VideoFrame]:
-    packets = container.demux(stream)
-    decode = _decoder(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
-            return
-        try:
-            frames = decode(packet)
-        except av.error.FFmpegError:
-            continue
-        yield from frames
+    return decode_packets(container.demux(stream), _decoder(stream), source)
 
 
 def _decoder(

@@ -148,3 +148,11 @@ def test_inspecting_tells_what_the_limits_refuse(tmp_path, speech):
     with Mouthpiece(limits) as small:
         assert "MOUTHPIECE_MAX_PIXELS" in small.inspect(SAMPLE).warnings[-1]
         assert "MOUTHPIECE_MAX_AUDIO_S" in small.inspect(speech).warnings[-1]
+
+
+def test_a_video_never_replaces_what_it_is_made_from(mouthpiece, tmp_path):
+    source = tmp_path / "speech.mp4"
+    source.write_bytes(encode_wav(tone(0.3)))
+    with pytest.raises(OutputError, match="one of the sources"):
+        mouthpiece.animate(SAMPLE, source, source)
+    assert source.read_bytes() == encode_wav(tone(0.3))

@@ -1,8 +1,10 @@
+import threading
+
 import pytest
 
 from api.speech import MAX_TEXT_CHARS, synthesize
 from runtime.audio import probe_audio
-from runtime.errors import InputError, ModelNotFoundError
+from runtime.errors import CancelledError, InputError, ModelNotFoundError
 
 pytest.importorskip("hibari")
 
@@ -29,3 +31,11 @@ def test_a_voice_that_is_not_installed_is_never_downloaded(monkeypatch, tmp_path
     with pytest.raises(ModelNotFoundError, match="emma"):
         synthesize("Hello.", voice="emma")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_text_gives_the_same_sound_and_cancelling_stops_between_sentences():
+    assert synthesize("Hello.") == synthesize("Hello.")
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(CancelledError):
+        synthesize("One. Two. Three.", cancel=cancel)

@@ -252,3 +252,18 @@ def test_probe_tells_length_format_and_loudness():
 
 def test_probe_calls_digital_silence_minus_120_dbfs():
     assert probe_audio(encode_wav(np.zeros(1600, np.float32))).rms_dbfs == -120
+
+
+def test_a_cut_off_film_gives_what_is_there_and_says_so(tmp_path, caplog):
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    with av.open(str(whole), "w", options={"movflags": "faststart"}) as film:
+        stream = film.add_stream("aac", rate=16000, layout="mono")
+        noise = np.random.default_rng(0).normal(0, 0.1, (1, 16000 * 3)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        film.mux([*stream.encode(frame), *stream.encode(None)])
+    content = whole.read_bytes()
+    cut.write_bytes(content[: len(content) * 6 // 10])
+    assert 8000 < len(read_audio(cut)) < len(read_audio(whole))
+    assert "cut.mp4" in caplog.text
+    assert "whole.mp4" not in caplog.text
