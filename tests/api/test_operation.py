@@ -56,6 +56,8 @@ def test_every_film_is_logged_with_the_guides_events(service, sound, picture):
     try:
         client, _ = service()
         body = films(client, sound, picture)[0]
+        # The line of a request is written after its answer has left.
+        until(lambda: '"request"' in stream.getvalue())
     finally:
         logging.getLogger().handlers[:] = handlers
         logging.getLogger().setLevel(level)

@@ -1,4 +1,5 @@
 import io
+import logging
 import struct
 import wave
 from fractions import Fraction
@@ -264,6 +265,7 @@ def test_a_cut_off_film_gives_what_is_there_and_says_so(tmp_path, caplog):
         film.mux([*stream.encode(frame), *stream.encode(None)])
     content = whole.read_bytes()
     cut.write_bytes(content[: len(content) * 6 // 10])
-    assert 8000 < len(read_audio(cut)) < len(read_audio(whole))
+    with caplog.at_level(logging.WARNING, logger="runtime.media"):
+        assert 8000 < len(read_audio(cut)) < len(read_audio(whole))
     assert "cut.mp4" in caplog.text
     assert "whole.mp4" not in caplog.text
