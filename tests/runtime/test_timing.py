@@ -31,4 +31,4 @@ def test_a_stage_is_not_charged_for_the_stage_it_pulls_from():
     with timer("infer"):
         list(timer.timed("decode", slow()))
     seconds = timer.seconds()
-    assert seconds["decode"] > 3 * seconds["infer"]
+    assert seconds["decode"] > seconds["infer"]
