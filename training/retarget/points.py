@@ -5,30 +5,17 @@ Point numbers: canonical face model of MediaPipe Face Mesh (Kartynnik et al. 201
 
 import numpy as np
 
-POINT_COUNT = 468
-RING_LENGTH = 11
-#: Four rings of the upper lip, outermost first; each from corner to corner, left to right.
-UPPER_RINGS = np.array(
-    [
-        [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291],
-        [76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306],
-        [62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292],
-        [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308],
-    ]
-)
-#: The same of the lower lip; corners are shared.
-LOWER_RINGS = np.array(
-    [
-        [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291],
-        [76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306],
-        [62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292],
-        [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308],
-    ]
-)
-INNER_UPPER, INNER_LOWER = UPPER_RINGS[3], LOWER_RINGS[3]
-LIPS = np.unique(np.concatenate([UPPER_RINGS.ravel(), LOWER_RINGS.ravel()]))
+from runtime.blending import lips
+from runtime.faces import mesh_points
+
+POINT_COUNT = mesh_points.POINT_COUNT
+#: Four rings of each lip, outermost first; corners are shared.
+UPPER_RINGS, LOWER_RINGS = lips.UPPER_ROWS, lips.LOWER_ROWS
+INNER_UPPER, INNER_LOWER = lips.INNER_UPPER, lips.INNER_LOWER
+LIPS = lips.LIPS
 #: The lips' outline, once around.
-OUTLINE = np.concatenate([UPPER_RINGS[0], LOWER_RINGS[0][-2:0:-1]])
+OUTLINE = lips.OUTER_LIPS
+RING_LENGTH = UPPER_RINGS.shape[1]
 #: The line where the lips meet the mouth's inside, once around.
 INSIDE = np.concatenate([INNER_UPPER, INNER_LOWER[-2:0:-1]])
 MOUTH_CORNERS = [61, 291]
