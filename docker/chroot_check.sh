@@ -137,9 +137,9 @@ assert film[4:8] == b"ftyp", film[:12]
 PYTHON
 loopback="${isolate:+ip link set lo up;}"
 timeout 300 ${isolate[@]+"${isolate[@]}"} bash -c "$loopback
-  run() { chroot --userspec=1000:1000 '$work/final' /usr/bin/env -i HOME=/home/user PATH='$(path_of final)' ${settings[*]} MOUTHPIECE_PORT=$port MOUTHPIECE_EXTRA_PORTS= \"\$@\"; }
+  run() { exec chroot --userspec=1000:1000 '$work/final' /usr/bin/env -i HOME=/home/user PATH='$(path_of final)' ${settings[*]} MOUTHPIECE_PORT=$port MOUTHPIECE_EXTRA_PORTS= \"\$@\"; }
   run mouthpiece serve & server=\$!
-  run python /tmp/ask.py $port; status=\$?
+  (run python /tmp/ask.py $port); status=\$?
   kill -TERM \$server; wait \$server
   exit \$status"
 echo "the image's tree serves /v1/animation as an ordinary user${isolate:+ without a network}"
