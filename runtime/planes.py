@@ -69,8 +69,13 @@ def render(patch: Patch) -> Frame:
     region = patch.region
     if region.width > 0 and region.height > 0:
         window = frame[region.y1 : region.y2, region.x1 : region.x2]
-        window[patch.touched] = patch.pixels[patch.touched]
+        window[patch.touched] = patch_bgr(patch)[patch.touched]
     return frame
+
+
+def patch_bgr(patch: Patch) -> Frame:
+    """Give a patch's pixels as BGR, uint8 ``(h, w, 3)``, however they are kept."""
+    return to_bgr(patch.pixels) if patch.pixels.ndim == 2 else patch.pixels
 
 
 def write_patch(patch: Patch, luma: Frame, chroma_u: Frame, chroma_v: Frame) -> None:
@@ -87,13 +92,17 @@ def write_patch(patch: Patch, luma: Frame, chroma_u: Frame, chroma_v: Frame) -> 
     x1, y1, x2, y2 = patch.region
     if x2 <= x1 or y2 <= y1:
         return
-    new_luma, new_u, new_v = split_planes(to_planes(patch.pixels))
+    pixels = patch.pixels
+    new_luma, new_u, new_v = split_planes(pixels if pixels.ndim == 2 else to_planes(pixels))
+    half = np.s_[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2]
+    if patch.touched.all():
+        luma[y1:y2, x1:x2], chroma_u[half], chroma_v[half] = new_luma, new_u, new_v
+        return
     touched = patch.touched.view(np.uint8)
     touched_chroma = touched[::2, ::2]
     for row, column in ((0, 1), (1, 0), (1, 1)):
         touched_chroma = np.maximum(touched_chroma, touched[row::2, column::2])
     cv2.copyTo(new_luma, touched, luma[y1:y2, x1:x2])
-    half = np.s_[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2]
     cv2.copyTo(new_u, touched_chroma, chroma_u[half])
     cv2.copyTo(new_v, touched_chroma, chroma_v[half])
 

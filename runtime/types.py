@@ -108,13 +108,14 @@ class Patch(NamedTuple):
         reference: The frame below.
         region: Where ``pixels`` go; all four numbers even, so that chroma is exact. Empty
             (``0, 0, 0, 0``) when the reference frame is shown as it is.
-        pixels: uint8 ``(h, w, 3)`` BGR, already blended.
+        pixels: Already blended: uint8 ``(h, w, 3)`` BGR, or the same as I420 planes
+            ``(h * 3 // 2, w)``, which need no conversion; ``runtime.planes`` reads both.
         touched: bool ``(h, w)``; only these pixels are written, the rest keeps its bits.
     """
 
     reference: ReferenceFrame
     region: FaceBox
-    pixels: Frame
+    pixels: Frame | Planes
     touched: NDArray[np.bool_]
 
 

@@ -7,8 +7,8 @@ from runtime.blending.lips import INNER_LOWER, INNER_UPPER, OUTER_LIPS
 from runtime.blending.region import crop_to_frame, region_pixels
 from runtime.crops import cut_crop, patch_to_frame
 from runtime.faces.mesh_points import typical_landmarks
+from runtime.planes import patch_bgr, to_planes
 from runtime.types import FaceBox, ReferenceFrame
-from runtime.video import to_planes
 
 SKIN, LIPS, INSIDE = (130, 160, 205), (95, 95, 175), (40, 30, 60)
 
@@ -66,5 +66,5 @@ def shown(patch):
     """Give the whole BGR frame that a patch stands for."""
     frame, region = frame_of(patch.reference), patch.region
     view = frame[region.y1 : region.y2, region.x1 : region.x2]
-    view[patch.touched] = patch.pixels[patch.touched]
+    view[patch.touched] = patch_bgr(patch)[patch.touched]
     return frame

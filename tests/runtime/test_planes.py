@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from runtime.planes import render, split_planes, to_bgr, to_planes, write_patch
+from runtime.planes import patch_bgr, render, split_planes, to_bgr, to_planes, write_patch
 from runtime.types import FaceBox, Patch
 from tests.runtime.video_samples import colourful, reference, still
 
@@ -45,6 +45,16 @@ def test_render_of_an_empty_region_is_the_reference_frame():
 def test_a_fully_touched_patch_writes_its_own_planes():
     patch = noisy_patch(np.ones((30, 40), np.bool_))
     np.testing.assert_array_equal(to_bgr(drawn(patch), REGION), to_bgr(to_planes(patch.pixels)))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_patch_of_planes_is_written_like_the_same_patch_of_pixels(whole):
+    touched = np.random.default_rng(3).random((30, 40)) > (0.0 if whole else 0.5)
+    patch = noisy_patch(touched)
+    in_planes = patch._replace(pixels=to_planes(patch.pixels))
+    np.testing.assert_array_equal(drawn(in_planes), drawn(patch))
+    assert render(in_planes).shape == render(patch).shape
+    np.testing.assert_array_equal(patch_bgr(in_planes), to_bgr(to_planes(patch.pixels)))
 
 
 def test_untouched_pixels_keep_their_bits():
