@@ -37,6 +37,7 @@ from runtime.errors import CancelledError, OutputError
 from runtime.film import write_film
 from runtime.generator import Generator
 from runtime.media import MediaSource
+from runtime.memory import keep_freed_memory
 from runtime.models import ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
 
@@ -79,6 +80,7 @@ class Mouthpiece:
         # words about broken images would stand beside our errors.
         cv2.setNumThreads(1)
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        keep_freed_memory()
 
     def __enter__(self) -> Self:
         return self
