@@ -11,7 +11,7 @@ from runtime.blending.options import BlendOptions
 from runtime.blending.paste import (
     Canvas,
     add_change,
-    change_of,
+    crisp_change_of,
     crop_points,
     prepare_canvas,
     tuned_mouth,
@@ -59,8 +59,8 @@ class EdgeAware:
     def blend(self, prepared: Edges, mouth: MouthCrop) -> Patch:
         """Weigh the change by a mask made for this very mouth; see ``Method``."""
         canvas = prepared.canvas
-        change = change_of(canvas, tuned_mouth(canvas, mouth, self._options))
+        change, kept = crisp_change_of(canvas, tuned_mouth(canvas, mouth, self._options))
         differs = np.abs(cv2.GaussianBlur(change, (7, 7), 0)).max(-1) / DISAGREEMENT
         avoided = np.minimum(prepared.contours + differs, 1) * prepared.free
         weight = canvas.area.crop_mask * (1 - avoided)
-        return add_change(canvas, np.asarray(change * weight[..., None], np.float32))
+        return add_change(canvas, np.asarray(change * weight[..., None], np.float32), kept)

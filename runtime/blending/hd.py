@@ -4,6 +4,8 @@ Always from the generator's original output: a mouth that was enlarged before ha
 first steps work on.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from runtime.types import CROP_SIZE, FaceBox, Frame, Mask, MouthCrop, Patch
 
 #: Crop pixels kept round the lips, so that the filters do not see the window's border.
 MARGIN = 4
+#: Enhanced pixels per crop pixel at most: beyond that there is nothing left to find, only cost.
+MOST_SCALE = 3.0
 _EDGE_GAIN = 0.6
 _PASSES = ((0.010, 0.6), (0.025, 0.15))
 _CONTRAST = 1.2
@@ -40,18 +44,20 @@ class Hd(SoftPaste):
     def blend(self, prepared: Canvas, mouth: MouthCrop) -> Patch:
         """Enhance and add; see ``Method``."""
         tuned = tuned_mouth(prepared, mouth, self._options)
-        change = prepared.area.enlarge(change_of(prepared, tuned))
-        return paste_change(prepared, change + self._gained(prepared, tuned))
+        levels, kept = change_of(prepared, tuned)
+        gained = self._gained(prepared, tuned, kept)
+        return paste_change(prepared, prepared.area.enlarge(levels) + gained, kept)
 
-    def _gained(self, canvas: Canvas, mouth: MouthCrop) -> NDArray[np.float32]:
+    def _gained(self, canvas: Canvas, mouth: MouthCrop, kept: Mask) -> NDArray[np.float32]:
         """Give what enhancing adds to plain enlargement, inside the lips, in region pixels."""
         box, window = canvas.area.reference.box, _lip_window(canvas.lips)
-        scale = np.array([box.width, box.height]) / CROP_SIZE
+        scale = np.minimum(np.array([box.width, box.height]) / CROP_SIZE, MOST_SCALE)
         size_wh = np.maximum(np.rint(scale * (window.width, window.height)).astype(int), 8)
         enhanced = enhance(mouth, window, (int(size_wh[0]), int(size_wh[1])), self._clahe)
         plain = cv2.resize(_cut(mouth, window), size_wh.tolist(), interpolation=cv2.INTER_CUBIC)
-        gain = np.asarray(cv2.subtract(enhanced, plain, dtype=cv2.CV_32F), np.float32)
-        return np.asarray(_place(canvas, gain, window) * canvas.inside[..., None], np.float32)
+        share = cv2.resize(_cut(canvas.lips * (1 - kept), window), size_wh.tolist())
+        gain = cv2.subtract(enhanced, plain, dtype=cv2.CV_32F)
+        return _place(canvas, np.asarray(cv2.multiply(gain, cv2.merge([share] * 3))), window)
 
 
 def enhance(mouth: MouthCrop, window: FaceBox, size_wh: tuple[int, int], clahe: cv2.CLAHE) -> Frame:
@@ -120,5 +126,5 @@ def _lip_window(lips: Mask) -> FaceBox:
     return FaceBox(x1, y1, min(x2, CROP_SIZE), min(y2, CROP_SIZE))
 
 
-def _cut(mouth: MouthCrop, window: FaceBox) -> MouthCrop:
-    return mouth[window.y1 : window.y2, window.x1 : window.x2]
+def _cut(crop: NDArray[Any], window: FaceBox) -> NDArray[Any]:
+    return crop[window.y1 : window.y2, window.x1 : window.x2]

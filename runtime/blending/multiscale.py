@@ -12,7 +12,7 @@ from runtime.blending.options import BlendOptions
 from runtime.blending.paste import (
     Canvas,
     add_change,
-    change_of,
+    crisp_change_of,
     crop_points,
     prepare_canvas,
     tuned_mouth,
@@ -53,11 +53,11 @@ class Multiscale:
     def blend(self, prepared: Pyramid, mouth: MouthCrop) -> Patch:
         """Weigh every band and add them up; see ``Method``."""
         canvas = prepared.canvas
-        change = change_of(canvas, tuned_mouth(canvas, mouth, self._options))
+        change, kept = crisp_change_of(canvas, tuned_mouth(canvas, mouth, self._options))
         weighted = _collapse(_bands(change), prepared.masks)
         # Coarse bands leak past the mask when they are enlarged; fade that out within its rim.
         rim = np.minimum(canvas.area.crop_mask * 16, 1)
-        return add_change(canvas, weighted * rim[..., None])
+        return add_change(canvas, weighted * rim[..., None], kept)
 
 
 def _bands(picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:

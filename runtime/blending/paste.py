@@ -2,12 +2,13 @@
 
 With ``c`` the face the mouth was generated for, ``g`` the mouth and ``up`` the enlargement, the
 new picture is ``reference + mask * up(g - c)`` outside the lips: detail finer than 96 pixels
-(pores, stubble, grain) is the avatar's own and stays sharp. Inside the lips that detail would be
-the lip line of another mouth, so it is taken out: there the picture is ``up(g)`` plus grain.
+(pores, stubble, grain) is the avatar's own and stays sharp. Inside the lips that detail stays only
+where the mouth looks as it does in the frame; where it has moved, the detail would be the lip line
+of another mouth, and the picture there is ``up(g)``, made crisp, with grain.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +19,16 @@ from runtime.blending.lips import Points, apply_affine, invert_affine
 from runtime.blending.masks import lip_mask
 from runtime.blending.options import BlendOptions
 from runtime.blending.region import MouthRegion, crop_to_frame, prepare_region
-from runtime.types import CROP_SIZE, Frame, Mask, MouthCrop, Patch, ReferenceFrame
+from runtime.types import CROP_SIZE, Mask, MouthCrop, Patch, ReferenceFrame
+
+#: Differences between mouth and face, in grey levels, up to which the face's own detail stays and
+#: from which on none of it does ...
+SAME, OTHER = 13.0, 48.0
+#: ... where that detail is this strong. Weaker detail may stay longer, for it shows less.
+STRONG_DETAIL = 8.0
+_LEEWAY = (0.35, 4.0)
+#: Scale in crop pixels on which strength of detail is measured.
+_DETAIL_SCALE = 1.2
 
 
 class MaskShape(Protocol):
@@ -36,7 +46,12 @@ class Canvas:
         area: Where the mouth goes.
         base: The reference picture without its lips' fine detail, with grain instead, float32
             ``(h, w, 3)``.
+        detail: What ``base`` lacks of the reference picture, in ``window``.
+        window: Rows and columns of the region outside which ``base`` lacks nothing.
+        strictness: Share of the detail that goes per grey level by which a mouth differs from the
+            face, in ``lip_window``.
         lips: Where the mouth replaces the picture wholly, ``(96, 96)``.
+        lip_window: Rows and columns of the crop outside which ``lips`` is 0.
         inside: ``lips`` in the region, ``(h, w)``.
         crop: The face the mouth was generated for, float32 ``(96, 96, 3)``.
         colours: Look-up table for the mouth, uint8 ``(256, 1, 3)``; ``None`` when no match is
@@ -45,10 +60,26 @@ class Canvas:
 
     area: MouthRegion
     base: NDArray[np.float32]
+    detail: NDArray[np.float32]
+    window: tuple[slice, slice]
+    strictness: Mask
     lips: Mask
+    lip_window: tuple[slice, slice]
     inside: Mask
     crop: NDArray[np.float32]
     colours: NDArray[np.uint8] | None
+
+
+class Change(NamedTuple):
+    """What a mouth changes, in crop pixels.
+
+    Attributes:
+        levels: What to add to the face, float32 ``(96, 96, 3)``.
+        kept: How much of the face's own fine detail stays, ``(96, 96)``.
+    """
+
+    levels: NDArray[np.float32]
+    kept: Mask
 
 
 def crop_points(reference: ReferenceFrame) -> Points:
@@ -72,16 +103,29 @@ def prepare_canvas(
     lips = lip_mask(crop_points(reference))
     crop = reference.crop.astype(np.float32)
     below = area.pixels.astype(np.float32)
-    inside = area.enlarge(lips, smooth=False)
+    inside = area.enlarge(lips, smooth=False).copy()
     replaced = area.mask * inside
-    detail = below - area.enlarge(crop)
-    base = below - detail * replaced[..., None]
+    detail = (below - area.enlarge(crop)) * replaced[..., None]
+    lip_window = _window(lips)
+    strictness = np.ascontiguousarray(_strictness(area, detail)[lip_window])
     if options.grain:
         level = tone.grain_level(area.pixels, (area.mask > 0) - replaced)
         grain = level * tone.grain_pattern(area.mask.shape, reference.index)
-        base += (grain * replaced)[..., None]
+        detail -= (grain * replaced)[..., None]
     colours = _match(reference, rest, crop_mask, lips) if options.colour_match else None
-    return Canvas(area, base, lips, inside, crop, colours)
+    window = _window(replaced)
+    return Canvas(
+        area=area,
+        base=below - detail,
+        detail=np.ascontiguousarray(detail[window]),
+        window=window,
+        strictness=strictness,
+        lips=lips,
+        lip_window=lip_window,
+        inside=inside,
+        crop=crop,
+        colours=colours,
+    )
 
 
 def tuned_mouth(canvas: Canvas, mouth: MouthCrop, options: BlendOptions) -> MouthCrop:
@@ -93,27 +137,53 @@ def tuned_mouth(canvas: Canvas, mouth: MouthCrop, options: BlendOptions) -> Mout
     return mouth
 
 
-def change_of(canvas: Canvas, mouth: MouthCrop) -> NDArray[np.float32]:
-    """Give ``g - c``, float32 ``(96, 96, 3)``."""
-    return np.asarray(cv2.subtract(mouth, canvas.crop, dtype=cv2.CV_32F), np.float32)
+def change_of(canvas: Canvas, mouth: MouthCrop) -> Change:
+    """Compare a tuned mouth with its face."""
+    levels = np.asarray(cv2.subtract(mouth, canvas.crop, dtype=cv2.CV_32F), np.float32)
+    at = canvas.lip_window
+    blue, green, red = cv2.split(cv2.absdiff(mouth[at], canvas.area.reference.crop[at]))
+    differs = cv2.blur(cv2.max(cv2.max(blue, green), red), (5, 5))
+    kept = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+    lost = cv2.multiply(differs, canvas.strictness, dtype=cv2.CV_32F)
+    np.clip(OTHER / (OTHER - SAME) - lost, 0, 1, out=kept[at])
+    return Change(levels, kept)
 
 
-def paste_change(canvas: Canvas, change: NDArray[np.float32]) -> Patch:
-    """Add an enlarged change, ``(h, w, 3)``, to the canvas under its mask."""
-    weighted = cv2.multiply(change, canvas.area.mask3)
-    return finish(canvas, np.asarray(cv2.add(weighted, canvas.base, dtype=cv2.CV_8U), np.uint8))
+def crisp_change_of(canvas: Canvas, mouth: MouthCrop) -> Change:
+    """Compare a tuned mouth with its face, and make lips crisp that lack the face's detail."""
+    levels, kept = change_of(canvas, mouth)
+    at = canvas.lip_window
+    crisper = cv2.multiply(tone.crispness(mouth[at]), canvas.lips[at] * (1 - kept[at]))
+    cv2.add(levels[at], cv2.merge([crisper] * 3), levels[at])
+    return Change(levels, kept)
 
 
-def add_change(canvas: Canvas, weighted: NDArray[np.float32]) -> Patch:
+def paste_change(canvas: Canvas, change: NDArray[np.float32], kept: Mask) -> Patch:
+    """Add an enlarged change, ``(h, w, 3)``, to the canvas under its mask; overwrites it."""
+    return _finish(canvas, cv2.multiply(change, canvas.area.mask3, change), kept)
+
+
+def add_change(canvas: Canvas, weighted: NDArray[np.float32], kept: Mask) -> Patch:
     """Add a change that was weighted in crop pixels already, ``(96, 96, 3)``."""
-    enlarged = canvas.area.enlarge(weighted)
-    return finish(canvas, np.asarray(cv2.add(enlarged, canvas.base, dtype=cv2.CV_8U), np.uint8))
+    return _finish(canvas, canvas.area.enlarge(weighted), kept)
 
 
-def finish(canvas: Canvas, pixels: Frame) -> Patch:
-    """Wrap blended pixels of the canvas's region."""
-    area = canvas.area
-    return Patch(area.reference, area.region, pixels, area.touched)
+def _finish(canvas: Canvas, added: cv2.typing.MatLike, kept: Mask) -> Patch:
+    """Put base, change and what is left of the detail together."""
+    area, window = canvas.area, canvas.window
+    share = area.enlarge(kept, smooth=False)[window]
+    room = area.room("detail", *canvas.detail.shape)
+    cv2.merge([share, share, share], room)
+    cv2.multiply(canvas.detail, room, room)
+    cv2.add(added[window], room, added[window])
+    pixels = cv2.add(canvas.base, added, dtype=cv2.CV_8U)
+    return Patch(area.reference, area.region, np.asarray(pixels, np.uint8), area.touched)
+
+
+def _window(weight: Mask) -> tuple[slice, slice]:
+    """Give the rows and columns outside which a mask is 0."""
+    x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
 
 
 class SoftPaste:
@@ -131,8 +201,19 @@ class SoftPaste:
 
     def blend(self, prepared: Canvas, mouth: MouthCrop) -> Patch:
         """Add the change of this mouth; see ``Method``."""
-        change = change_of(prepared, tuned_mouth(prepared, mouth, self._options))
-        return paste_change(prepared, prepared.area.enlarge(change))
+        levels, kept = crisp_change_of(prepared, tuned_mouth(prepared, mouth, self._options))
+        return paste_change(prepared, prepared.area.enlarge(levels), kept)
+
+
+def _strictness(area: MouthRegion, detail: NDArray[np.float32]) -> Mask:
+    """Measure the strength of the detail round every crop pixel; see ``Canvas.strictness``."""
+    strength = np.abs(detail).max(-1)
+    scale = area.reference.box.width / CROP_SIZE
+    smooth = cv2.GaussianBlur(strength, (0, 0), _DETAIL_SCALE * max(scale, 0.5))
+    size_wh = (CROP_SIZE, CROP_SIZE)
+    small = np.asarray(cv2.warpAffine(smooth, area.region_to_crop, size_wh), np.float32)
+    leeway = np.clip(STRONG_DETAIL / np.maximum(small, 0.1), *_LEEWAY)
+    return (1 / ((OTHER - SAME) * leeway)).astype(np.float32)
 
 
 def _match(

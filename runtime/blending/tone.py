@@ -11,6 +11,9 @@ from runtime.types import FaceCrop, Frame, Mask, MouthCrop
 #: No correction beyond this factor: a larger one means that the ring is not skin.
 MOST_GAIN = 1.25
 MOST_GRAIN = 6.0
+#: Generated mouths are soft by about this many pixels; the gain was chosen by eye.
+CRISP_SIGMA, CRISP_GAIN = 1.5, 2.0
+_AROUND = np.ones((3, 3), np.uint8)
 #: sRGB is close enough to a power of 2.2 for a ratio of means.
 _LINEAR = np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2.2)
 _GRAIN_SIZE = 256
@@ -48,6 +51,25 @@ def sharpen_crop(mouth: MouthCrop, amount: float) -> MouthCrop:
     return np.asarray(cv2.addWeighted(mouth, 1 + amount, soft, -amount, 0), np.uint8)
 
 
+def crispness(mouth: Frame) -> NDArray[np.float32]:
+    """Give what to add to every colour of a mouth to make its edges steep, without halos.
+
+    An unsharp mask of the brightness that never leaves the range of the eight neighbours: colours
+    and their noise stay as they are, and no edge gets a bright or dark rim.
+
+    Args:
+        mouth: uint8 ``(h, w, 3)``, a generated mouth or part of one.
+
+    Returns:
+        float32 ``(h, w)`` grey levels.
+    """
+    grey = cv2.cvtColor(mouth, cv2.COLOR_BGR2GRAY)
+    soft = cv2.GaussianBlur(grey, (0, 0), CRISP_SIGMA)
+    sharp = cv2.addWeighted(grey, 1 + CRISP_GAIN, soft, -CRISP_GAIN, 0)
+    limited = cv2.min(cv2.max(sharp, cv2.erode(grey, _AROUND)), cv2.dilate(grey, _AROUND))
+    return np.asarray(cv2.subtract(limited, grey, dtype=cv2.CV_32F), np.float32)
+
+
 def grain_level(pixels: Frame, weight: Mask) -> float:
     """Measure the grain of a picture: robust deviation of its finest detail, in grey levels.
 
@@ -60,7 +82,8 @@ def grain_level(pixels: Frame, weight: Mask) -> float:
     if finest.size < 32:
         return 0.0
     # 1.4826 turns a median deviation into a standard one; the median ignores hairs and edges.
-    return float(min(1.4826 * np.median(finest), MOST_GRAIN))
+    # What is left of white noise beside its 3 x 3 average has 0.8 of its deviation.
+    return float(min(1.4826 / 0.8 * np.median(finest), MOST_GRAIN))
 
 
 def grain_pattern(size: tuple[int, int], index: int) -> NDArray[np.float32]:

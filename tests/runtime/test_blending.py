@@ -8,7 +8,9 @@ from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_ble
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
 from runtime.blending.region import crop_to_frame, region_pixels
+from runtime.blending.tone import crispness
 from runtime.errors import OptionError
+from runtime.planes import patch_bgr
 from runtime.types import CROP_SIZE, FaceBox
 from tests.runtime.painted_face import frame_of, painted_reference, shown, spoken
 
@@ -47,8 +49,8 @@ def test_regions_are_even_and_inside_the_frame(method, reference):
 def test_any_face_size_is_taken(method, box_width):
     small = painted_reference(box_width=box_width)
     patch = patches_of(method, small, [spoken(small, 0.5)])[0]
-    assert patch.pixels.shape == (patch.region.height, patch.region.width, 3)
-    assert patch.touched.shape == patch.pixels.shape[:2]
+    assert patch_bgr(patch).shape == (patch.region.height, patch.region.width, 3)
+    assert patch.touched.shape == patch_bgr(patch).shape[:2]
     assert patch.touched.any()
 
 
@@ -88,6 +90,32 @@ def test_a_mouth_equal_to_its_face_changes_nothing_outside_the_lips(method, refe
     y, x = frame_chin[1] - patch.region.y1, frame_chin[0] - patch.region.x1
     change = np.abs(patch.pixels.astype(int) - source)[y - 2 : y + 3, x - 8 : x + 9]
     assert change.max() <= 4  # two roundings, and the tail of the lip mask
+
+
+@pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
+def test_lips_that_look_as_in_the_frame_keep_every_detail_of_it(method, reference):
+    patch = patches_of(method, reference, [reference.crop])[0]
+    source = region_pixels(reference.planes, patch.region)
+    assert np.abs(patch.pixels.astype(int) - source).max() <= 1
+
+
+@pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
+def test_no_lip_line_of_the_frame_shows_in_an_open_mouth(method, reference):
+    inner = reference.landmarks[[13, 14]].mean(0).astype(int) + (0, 8)
+    patch = patches_of(method, reference, [spoken(reference, 1.0)], grain=False)[0]
+    x, y = inner - (patch.region.x1, patch.region.y1)
+    inside = patch.pixels[y - 2 : y + 3, x - 10 : x + 11].astype(float).mean(-1)
+    assert inside.std() < 6
+
+
+def test_crispness_never_leaves_the_range_of_the_neighbours(reference):
+    mouth = spoken(reference, 0.7)
+    grey = cv2.cvtColor(mouth, cv2.COLOR_BGR2GRAY)
+    crisp = grey + crispness(mouth)
+    around = np.ones((3, 3), np.uint8)
+    assert (crisp <= cv2.dilate(grey, around)).all()
+    assert (crisp >= cv2.erode(grey, around)).all()
+    assert cv2.Laplacian(crisp, cv2.CV_32F).var() > cv2.Laplacian(grey, cv2.CV_32F).var()
 
 
 @pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
