@@ -14,6 +14,9 @@ _BANDS = 80
 _LOWEST, _HIGHEST = -4.0, 4.0
 #: Bands are read at these multiples of their own: vocal tracts from a child's to a large man's.
 _TRACT = (0.8, 1.3)
+#: Shares of chunks with hidden bands and with a hidden moment, and how many bands and columns.
+_BAND_MASKS, _TIME_MASKS = 0.35, 0.25
+_WIDEST_MASK, _LONGEST_MASK = 10, 2
 
 
 def warp_bands(mel: Floats, factor: float) -> Floats:
@@ -51,6 +54,27 @@ def another_voice(mel: MelSpectrogram, rng: np.random.Generator) -> MelSpectrogr
     return np.clip(mel + rng.uniform(-0.7, 0.5) + tilt + grain, _LOWEST, _HIGHEST).astype(
         np.float32
     )
+
+
+def mask_spans(mel: MelSpectrogram, rng: np.random.Generator) -> MelSpectrogram:
+    """Hide some bands and a moment of some chunks, after SpecAugment (Park et al. 2019).
+
+    Args:
+        mel: ``(80, t)``, [-4, 4].
+        rng: Source of chance.
+
+    Returns:
+        float32 ``(80, t)``: up to ten bands silent or at the mean, up to two columns at the mean.
+    """
+    masked, mean = mel.copy(), float(mel.mean())
+    if rng.random() < _BAND_MASKS:
+        band = rng.integers(_BANDS - _WIDEST_MASK)
+        hidden = _LOWEST if rng.random() < 0.5 else mean
+        masked[band : band + rng.integers(2, _WIDEST_MASK + 1)] = hidden
+    if rng.random() < _TIME_MASKS:
+        column = rng.integers(mel.shape[1] - 1)
+        masked[:, column : column + rng.integers(1, _LONGEST_MASK + 1)] = mean
+    return masked
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.types import MelSpectrogram
+from training.arguments import ARGUMENTS
 
 if TYPE_CHECKING:
+    from training.cases import Case
     from training.corpus import Corpus
-    from training.evaluation import Evaluator, MouthSource
+    from training.evaluation import CaseFigures, Evaluator, MouthSource
     from training.frame_store import FrameStore
+    from training.lip_net import LipNet
+    from training.lip_reading import LipReader
     from training.network import TrainedNetwork
-
-MODELS_DIR = Path("models/local")
+    from training.sampling import Sampler
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,20 +63,17 @@ def voices(chosen: argparse.Namespace) -> None:
 
 
 def train(chosen: argparse.Namespace) -> None:
-    """Train, or go on training."""
+    """Train on pictures, or go on training."""
     from training.corpus import Corpus
-    from training.network import TrainedNetwork
-    from training.runs import lip_net_for, sampler_for
+    from training.evaluation import Evaluator, merit
+    from training.runs import network_for
+    from training.sheets import Sheet
+    from training.sources import CheckpointMouths
     from training.trainer import Trainer, TrainOptions
 
     data = Corpus(chosen.data)
-    network = (
-        TrainedNetwork.load(chosen.init)
-        if chosen.init
-        else TrainedNetwork(chosen.width_face, chosen.width_audio)
-    )
-    store = _store(data, chosen.run_dir)
-    sampler = sampler_for(data, store, chosen.voices, network.mel_offset)
+    network = network_for(chosen.init, (chosen.width_face, chosen.width_audio), seed=chosen.seed)
+    sampler, _, lip_net = _training_parts(data, network, chosen)
     options = TrainOptions(
         steps=chosen.steps,
         batch=chosen.batch,
@@ -83,21 +83,75 @@ def train(chosen: argparse.Namespace) -> None:
         seed=chosen.seed,
         score_every=chosen.score_every,
     )
-    lip_net = lip_net_for(sampler, chosen.run_dir, steps=chosen.lip_steps, seed=chosen.seed)
     trainer = Trainer(network, sampler, lip_net, chosen.run_dir, options)
-    evaluator = _evaluator(data, chosen) if chosen.score_every else None
+    if not chosen.score_every:
+        trainer.run()
+        return
+    evaluator = Evaluator(_heldout_cases(data, chosen), _reader(chosen))
 
     def score(averaged: TrainedNetwork) -> float:
-        from training.evaluation import merit
-        from training.sheets import Sheet
-        from training.sources import CheckpointMouths
-
         sheet = Sheet()
-        figures = evaluator.measure(CheckpointMouths(averaged), show=sheet.add) if evaluator else []
+        figures = evaluator.measure(CheckpointMouths(averaged), show=sheet.add)
         sheet.write(chosen.run_dir / f"step-{trainer.progress.step:06}.jpg")
         return merit(figures)
 
-    trainer.run(score if evaluator else None)
+    trainer.run(score)
+
+
+def train_audio(chosen: argparse.Namespace) -> None:
+    """Train the audio encoder alone, with many more sounds."""
+    from training.audio_trainer import AudioOptions, AudioTrainer, hearing_score, heldout_sounds
+    from training.corpus import Corpus
+    from training.network import TrainedNetwork
+    from training.runs import surrogate_for
+    from training.voice_tables import read_voices
+
+    data = Corpus(chosen.data)
+    network = TrainedNetwork.load(chosen.init)
+    sampler, store, lip_net = _training_parts(data, network, chosen)
+    surrogate = surrogate_for(
+        *(network, lip_net, sampler, store),
+        folder=chosen.run_dir,
+        sounds=chosen.surrogate_sounds,
+        seed=chosen.seed,
+    )
+    options = AudioOptions(
+        steps=chosen.steps,
+        sounds=chosen.batch,
+        rate=chosen.rate,
+        seed=chosen.seed,
+        score_every=chosen.score_every,
+    )
+    trainer = AudioTrainer(network, sampler, surrogate, chosen.run_dir, options)
+    others = read_voices(chosen.heldout_voices) if chosen.heldout_voices else {}
+    sounds = heldout_sounds(data, others)
+    trainer.run(lambda averaged: hearing_score(averaged, surrogate, sounds))
+
+
+def gain(chosen: argparse.Namespace) -> None:
+    """Fold the gain that opens mouths as far as the truth into the decoder."""
+    from training.cases import clip_cases
+    from training.corpus import Corpus
+    from training.gain import choose_gain, drawn_slope, mean_vector, with_gain
+    from training.network import TrainedNetwork, save
+    from training.runs import sampler_for
+    from training.sources import CheckpointMouths
+
+    data = Corpus(chosen.data)
+    network = TrainedNetwork.load(chosen.weights)
+    sampler = sampler_for(data, _store(data, chosen), chosen.voices, network.mel_offset)
+    mean = mean_vector(network, sampler, seed=chosen.seed)
+    # Training clips: held-out ones measure the result and must not have chosen it.
+    cases = clip_cases(data, data.split("train"), limit=chosen.limit)
+    reader = _reader(chosen)
+
+    def slope_at(value: float) -> float:
+        return drawn_slope(CheckpointMouths(with_gain(network, mean, value)), cases, reader)
+
+    value = choose_gain(slope_at, wanted=chosen.slope)
+    wider = with_gain(network, mean, value)
+    save(wider.body.state_dict(), {**wider.facts(), "gain": f"{value:.3f}"}, chosen.out)
+    _report(f"gain {value:.3f}")
 
 
 def expert(chosen: argparse.Namespace) -> None:
@@ -106,36 +160,37 @@ def expert(chosen: argparse.Namespace) -> None:
     from training.expert import save_expert, train_expert, windows
 
     data = Corpus(chosen.data)
-    store = _store(data, chosen.run_dir)
+    store = _store(data, chosen)
     mels = {clip.entry.sound: data.mel(clip.entry.sound) for clip in store.clips}
     batches = windows(store, mels, chosen.batch, np.random.default_rng(chosen.seed))
     save_expert(train_expert(batches, chosen.steps, seed=chosen.seed), chosen.out)
 
 
 def evaluate(chosen: argparse.Namespace) -> None:
-    """Measure generators on the held-out clips."""
+    """Measure generators on the held-out clips, on portraits and on other speakers."""
     from training.corpus import Corpus
-    from training.evaluation import TrueMouths, summarise
-    from training.sheets import Sheet
+    from training.evaluation import Evaluator, TrueMouths
+    from training.expert import SyncJudge, load_expert
+    from training.report import figures_table, group_ratios, groups_table
 
-    data = Corpus(chosen.data)
-    evaluator = _evaluator(data, chosen)
-    sources: list[MouthSource] = [_source(path, chosen.threads) for path in chosen.generators]
-    if chosen.truth:
-        sources.insert(0, TrueMouths())
+    judge = SyncJudge(load_expert(chosen.expert)) if chosen.expert else None
+    sources = [_source(path, chosen.threads) for path in chosen.generators]
     report = {}
-    for source in sources:
-        sheet = Sheet()
-        figures = evaluator.measure(source, show=sheet.add)
-        summary = summarise(figures)
-        report[source.name] = {"summary": summary, "clips": [asdict(row) for row in figures]}
-        _report(f"{source.name}, {len(figures)} clips")
-        for name, value in summary.items():
-            _report(f"  {name:20} {value:8.4f}")
-        if chosen.out:
-            chosen.out.mkdir(parents=True, exist_ok=True)
-            sheet.write(chosen.out / f"{source.name.replace(' ', '-')}.jpg")
+    for title, cases in _case_sets(Corpus(chosen.data), chosen).items():
+        evaluator = Evaluator(cases, _reader(chosen), judge=judge)
+        known = all(case.clip for case in cases)
+        shown = [TrueMouths(), *sources] if chosen.truth and known else sources
+        measured = {source.name: _measure(evaluator, source, chosen, title) for source in shown}
+        for line in (f"{title}, {len(cases)} cases", *figures_table(measured)):
+            _report(line)
+        for line in groups_table(measured):
+            _report(line)
+        report[title] = {
+            name: {"groups": group_ratios(rows), "cases": [asdict(row) for row in rows]}
+            for name, rows in measured.items()
+        }
     if chosen.out:
+        chosen.out.mkdir(parents=True, exist_ok=True)
         (chosen.out / "figures.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
@@ -152,21 +207,66 @@ def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
-def _store(data: Corpus, folder: Path) -> FrameStore:
+def _store(data: Corpus, chosen: argparse.Namespace) -> FrameStore:
     from training.frame_store import FrameStore
 
-    return FrameStore.open(data, data.split("train"), folder / "frames")
+    return FrameStore.open(data, data.split("train"), chosen.frames)
 
 
-def _evaluator(data: Corpus, chosen: argparse.Namespace) -> Evaluator:
-    from training.evaluation import Evaluator
+def _training_parts(
+    data: Corpus, network: TrainedNetwork, chosen: argparse.Namespace
+) -> tuple[Sampler, FrameStore, LipNet]:
+    from training.runs import lip_net_for, sampler_for
+
+    store = _store(data, chosen)
+    sampler = sampler_for(data, store, chosen.voices, network.mel_offset)
+    path = chosen.lip_net or chosen.run_dir / "lips.safetensors"
+    return sampler, store, lip_net_for(sampler, path, steps=chosen.lip_steps, seed=chosen.seed)
+
+
+def _reader(chosen: argparse.Namespace) -> LipReader:
     from training.lip_reading import MeshLipReader
+
+    return MeshLipReader(chosen.models)
+
+
+def _heldout_cases(data: Corpus, chosen: argparse.Namespace) -> list[Case]:
+    from training.cases import clip_cases
 
     mels: dict[str, MelSpectrogram] | None = None
     if getattr(chosen, "voice", None):
         with np.load(chosen.voice, allow_pickle=False) as stored:
             mels = {sound.split("@")[0]: stored[sound].astype(np.float32) for sound in stored.files}
-    return Evaluator(data, MeshLipReader(chosen.models), limit=chosen.limit or None, mels=mels)
+    return clip_cases(data, data.heldout, limit=chosen.limit or None, mels=mels)
+
+
+def _case_sets(data: Corpus, chosen: argparse.Namespace) -> dict[str, list[Case]]:
+    from training.cases import FACES_PER_SOUND, portrait_cases, sentences_of, speech_cases
+    from training.mesh_tracking import MeshTracker
+
+    clips = _heldout_cases(data, chosen)
+    sets = {"held-out clips": clips}
+    if chosen.portraits or chosen.speech:
+        tracker, sentences = MeshTracker(chosen.models), sentences_of(clips)
+    if chosen.portraits:
+        sets["portraits"] = portrait_cases(chosen.portraits, tracker, sentences)
+    if chosen.speech:
+        faces = clips[:: max(1, len(clips) // FACES_PER_SOUND)][:FACES_PER_SOUND]
+        sets["other speakers"] = speech_cases(chosen.speech, tracker, faces, sentences[0])
+    return sets
+
+
+def _measure(
+    evaluator: Evaluator, source: MouthSource, chosen: argparse.Namespace, title: str
+) -> list[CaseFigures]:
+    from training.sheets import Sheet
+
+    sheet = Sheet()
+    figures = evaluator.measure(source, show=sheet.add)
+    if chosen.out:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        sheet.write(chosen.out / f"{title} {source.name}.jpg".replace(" ", "-"))
+    return figures
 
 
 def _source(path: Path, threads: int) -> MouthSource:
@@ -175,92 +275,17 @@ def _source(path: Path, threads: int) -> MouthSource:
 
     if path.suffix == ".safetensors":
         return CheckpointMouths(TrainedNetwork.load(path), path.stem)
-    precision = "int8" if path.stem.endswith("-int8") else "f32"
     return GeneratorMouths(
-        path, precision="int8" if precision == "int8" else "f32", threads=threads
+        path, precision="int8" if path.stem.endswith("-int8") else "f32", threads=threads
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
-    for step in (dataset, voices, train, expert, evaluate, export):
-        own = steps.add_parser(step.__name__, help=step.__doc__, description=step.__doc__)
+    for step in (dataset, voices, train, train_audio, gain, expert, evaluate, export):
+        name = step.__name__.replace("_", "-")
+        own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)
         own.set_defaults(run=step)
-        _ARGUMENTS[step.__name__](own)
+        ARGUMENTS[name](own)
     return parser
-
-
-def _data_arguments(own: argparse.ArgumentParser) -> None:
-    own.add_argument("data", type=Path, help="folder of the data set")
-    own.add_argument(
-        "--models", type=Path, default=MODELS_DIR, help="folder with the face networks"
-    )
-    own.add_argument("--seed", type=int, default=0)
-
-
-def _dataset_arguments(own: argparse.ArgumentParser) -> None:
-    _data_arguments(own)
-    own.add_argument("--portraits", type=Path, required=True, help="folder of pictures of faces")
-    own.add_argument("--clips", type=Path, required=True, help="folder of talking clips, 25 fps")
-    own.add_argument("--per-portrait", type=int, default=2, help="clips each portrait says")
-    own.add_argument("--limit", type=int, default=0, help="clips to make, 0 for all")
-    own.add_argument("--split", default="train")
-    own.add_argument("--skip", type=Path, help="text file with names of clips never to use")
-
-
-def _voices_arguments(own: argparse.ArgumentParser) -> None:
-    _data_arguments(own)
-    own.add_argument("--out", type=Path, required=True, help="folder for the spectrograms")
-    own.add_argument("--rounds", type=int, default=2, help="voices of each kind for a sentence")
-    own.add_argument("--split", default="train", help="train, or anything else for held-out")
-
-
-def _train_arguments(own: argparse.ArgumentParser) -> None:
-    _data_arguments(own)
-    own.add_argument("run_dir", type=Path, help="folder of the run; an old run goes on")
-    own.add_argument("--init", type=Path, help="weights to begin with; the face encoder stays")
-    own.add_argument("--voices", type=Path, help="folder written by the step voices")
-    own.add_argument("--steps", type=int, default=100_000)
-    own.add_argument("--lip-steps", type=int, default=1_500, help="steps for the lip reader")
-    own.add_argument("--batch", type=int, default=32)
-    own.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    own.add_argument("--width-face", type=float, default=0.375)
-    own.add_argument("--width-audio", type=float, default=0.5)
-    own.add_argument("--score-every", type=int, default=0, help="steps between scorings, 0: never")
-    own.add_argument("--limit", type=int, default=12, help="held-out clips to score on")
-
-
-def _expert_arguments(own: argparse.ArgumentParser) -> None:
-    _data_arguments(own)
-    own.add_argument("run_dir", type=Path, help="folder for the decoded frames")
-    own.add_argument("--out", type=Path, required=True, help="weights file to write")
-    own.add_argument("--steps", type=int, default=5_000)
-    own.add_argument("--batch", type=int, default=32)
-
-
-def _evaluate_arguments(own: argparse.ArgumentParser) -> None:
-    _data_arguments(own)
-    own.add_argument("generators", type=Path, nargs="+", help=".xml networks or weights files")
-    own.add_argument("--truth", action="store_true", help="measure the true pictures as well")
-    own.add_argument("--voice", type=Path, help="spectrograms of another voice, from step voices")
-    own.add_argument("--limit", type=int, default=0, help="clips to measure on, 0 for all")
-    own.add_argument("--out", type=Path, help="folder for figures.json and picture sheets")
-    own.add_argument("--threads", type=int, default=2)
-
-
-def _export_arguments(own: argparse.ArgumentParser) -> None:
-    own.add_argument("checkpoint", type=Path, help="best.safetensors or average.safetensors")
-    own.add_argument("out", type=Path, help="weights file to write")
-    own.add_argument("--network", type=Path, help="OpenVINO network to write as well (.xml)")
-    own.add_argument("--name", default="mouthpiece")
-
-
-_ARGUMENTS = {
-    "dataset": _dataset_arguments,
-    "voices": _voices_arguments,
-    "train": _train_arguments,
-    "expert": _expert_arguments,
-    "evaluate": _evaluate_arguments,
-    "export": _export_arguments,
-}

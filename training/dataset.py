@@ -70,7 +70,7 @@ class DatasetBuilder:
         """Make clips and give how many are new; refused ones are written to ``refused.jsonl``."""
         films = [film for film in _files(clips, FILMS) if film.stem not in options.skip]
         made = 0
-        for path in _files(portraits, PICTURES):
+        for path in picture_files(portraits):
             for entry in self._talk(path, portraits, films, options):
                 made += 1
                 logger.info("%s (%d)", entry, made)
@@ -175,6 +175,11 @@ def _draw_options(rng: np.random.Generator) -> DrawOptions:
         head=float(rng.uniform(0.2, 1.0)),
         inside_shade=float(np.exp(rng.normal(0, 0.07))),
     )
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Give all pictures in a folder and those below it, sorted."""
+    return _files(folder, PICTURES)
 
 
 def _files(folder: Path, endings: Sequence[str]) -> list[Path]:

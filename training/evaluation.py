@@ -1,11 +1,11 @@
 """Measure generators on faces and sentences that they never saw.
 
-Every held-out clip is generated from its first frame alone and its sound, once with the right sound
-and once with another clip's. The mouths are put back into the first frame and an independent
-network reads the lips; the truth are the lip points that the data set was drawn with.
+Every case is generated from one picture and its sound alone, once with the right sound and once
+with another one. The mouths are put back into the picture and an independent network reads the
+lips, so that any generator is measured alike, and the truth as well.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -14,16 +14,21 @@ import numpy as np
 
 from runtime.types import CROP_SIZE, FaceBox, FaceCrop, Frame, MelSpectrogram, MouthCrop
 from training import corpus, metrics, phones
-from training.corpus import Clip, ClipEntry, Corpus
+from training.cases import Case
 from training.lip_reading import LipReader
 from training.lips import LipPoints, Openings, openings
 
 #: First generated row that counts; above it the reference is shown.
 FIRST_ROW = 48
-#: A phone needs closed lips where the truth is below this opening (parts of the mouth's width) ...
+#: A bilabial needs closed lips where the truth is below this opening (parts of the mouth's width).
 TRULY_CLOSED = 0.03
-#: ... and has them below this one; readers see 0.01 to 0.05 on lips that touch.
-SEEN_CLOSED = 0.08
+#: Lips are closed that read at most this much above what the same reader reads on the true
+#: pictures during the phone ...
+CLOSED_TOLERANCE = 0.01
+#: ... and, where there are no true pictures, below what 95 % of them read (22 bilabials).
+SEEN_CLOSED = 0.03
+
+NAN = float("nan")
 
 
 class MouthSource(Protocol):
@@ -33,163 +38,135 @@ class MouthSource(Protocol):
     def name(self) -> str:
         """Name in reports."""
 
-    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:
-        """Draw a clip's mouths, uint8 ``(n, 96, 96, 3)``, from its first frame's crop."""
+    def draw(self, case: Case, mel: MelSpectrogram) -> MouthCrop:
+        """Draw a case's mouths, uint8 ``(n, 96, 96, 3)``, one for each frame of its goal."""
+
+
+class SyncJudge(Protocol):
+    """Says how far mouths and sound are apart; see ``expert.SyncJudge``."""
+
+    def __call__(self, mouths: MouthCrop, mel: MelSpectrogram) -> tuple[int, float]:
+        """Give the lag in frames, and the confidence."""
 
 
 class TrueMouths:
-    """The held-out pictures themselves: shows how exact the reader is."""
+    """The pictures of the clip itself: shows how exact the reader is."""
 
     name = "truth"
 
-    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:  # noqa: ARG002
+    def draw(self, case: Case, mel: MelSpectrogram) -> MouthCrop:  # noqa: ARG002
         """Give the clip's own crops."""
-        return np.stack([corpus.cut_face(frame, corpus.crop_from_video()) for frame in clip.frames])
+        if case.clip is None:
+            raise ValueError(f"{case.name} has no true pictures")
+        to_crop = corpus.crop_from_video()
+        return np.stack([corpus.cut_face(frame, to_crop) for frame in case.clip.frames])
 
 
-@dataclass(frozen=True, slots=True)
-class ClipFigures:
-    """Figures of one clip.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFigures:
+    """Figures of one case; NaN where the truth is not known.
 
     Attributes:
-        clip_id: The clip.
-        group: Kind of face.
+        name: The case.
+        groups: Kinds of face or voice.
         l1: Mean absolute difference at the mouth, 0 to 255.
         psnr_db: At the mouth.
         lmd: Mean distance of lip points, parts of the mouth's width.
-        correlation: Of the inner-lip opening with the truth.
-        swapped_correlation: The same with another clip's sound.
+        correlation: Of the inner-lip opening with the truth, or with the loudness.
+        swapped_correlation: The same with another sound.
         slope: Growth of the opening against the truth.
         closed: Bilabials with closed lips.
+        swapped_closed: The same with another sound: what chance closes.
         bilabials: Bilabials in all.
         silence_motion: Mean change of opening per frame in pauses, parts of the mouth's width.
         sharpness: Gradient energy at the mouth against the truth's.
         identity: Mean absolute difference from the reference outside the mouth, rows 48 to 95,
             0 to 255; the truth's is not 0, because jaw and head move.
+        lag: Frames by which a sync expert thinks that mouths and sound are apart.
+        confidence: Of the expert: highest agreement above the median.
     """
 
-    clip_id: str
-    group: str
-    l1: float
-    psnr_db: float
-    lmd: float
+    name: str
+    groups: tuple[str, ...]
+    l1: float = NAN
+    psnr_db: float = NAN
+    lmd: float = NAN
     correlation: float
     swapped_correlation: float
-    slope: float
-    closed: int
-    bilabials: int
-    silence_motion: float
-    sharpness: float
+    slope: float = NAN
+    closed: int = 0
+    swapped_closed: int = 0
+    bilabials: int = 0
+    silence_motion: float = NAN
+    sharpness: float = NAN
     identity: float
+    lag: float = NAN
+    confidence: float = NAN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """What a source drew for a clip, for picture sheets."""
+    """What a source drew for a case, for picture sheets."""
 
-    clip: Clip
-    crop: FaceCrop
+    case: Case
     mouths: MouthCrop
     openings: Openings
 
 
 class Evaluator:
-    """Measures sources of mouths on the held-out part of a data set."""
+    """Measures sources of mouths on some cases."""
 
     def __init__(
-        self,
-        data: Corpus,
-        reader: LipReader,
-        *,
-        limit: int | None = None,
-        mels: dict[str, MelSpectrogram] | None = None,
+        self, cases: Sequence[Case], reader: LipReader, *, judge: SyncJudge | None = None
     ) -> None:
-        """Choose what to measure on.
-
-        Args:
-            data: The data set.
-            reader: Reads lips.
-            limit: Clips at most, spread over all; ``None`` for all.
-            mels: Spectrograms to use instead of the clips' own, by sound (other voices saying the
-                same at the same time); clips without one are left out.
-        """
-        self._data = data
+        """Choose what to measure on, who reads lips, and who judges sync."""
+        self.cases = cases
         self._reader = reader
-        self._mels = mels
-        entries = [entry for entry in data.heldout if mels is None or entry.sound in mels]
-        step = 1 if limit is None else max(1, len(entries) // limit)
-        self.entries = entries[::step][:limit]
+        self._judge = judge
+        self._true_readings: dict[int, Openings] = {}
 
     def measure(
         self, source: MouthSource, *, show: Callable[[Drawn], None] | None = None
-    ) -> list[ClipFigures]:
-        """Measure one source on every clip; ``show`` sees what was drawn."""
+    ) -> list[CaseFigures]:
+        """Measure one source on every case; ``show`` sees what was drawn."""
         return list(self._measure(source, show))
 
     def _measure(
         self, source: MouthSource, show: Callable[[Drawn], None] | None
-    ) -> Iterator[ClipFigures]:
-        for entry, other in zip(self.entries, self._others(), strict=True):
-            clip = self._data.read(entry)
-            crop = corpus.cut_face(clip.frames[0], corpus.crop_from_video())
-            mouths = source.draw(clip, self._mel(entry), crop)
-            lips = self._reader.read(put_back(clip.frames[0], mouths))
-            swapped = source.draw(clip, self._mel(other), crop)
-            swapped_lips = self._reader.read(put_back(clip.frames[0], swapped))
+    ) -> Iterator[CaseFigures]:
+        for number, case in enumerate(self.cases):
+            mouths = source.draw(case, case.mel)
+            lips = self._reader.read(put_back(case.face, mouths))
+            swapped = source.draw(case, case.wrong_mel)
+            wrong = openings(self._reader.read(put_back(case.face, swapped)))
             if show is not None:
-                show(Drawn(clip, crop, mouths, openings(lips)))
-            yield self._figures(clip, crop, mouths, lips, swapped_lips)
-
-    def _others(self) -> list[ClipEntry]:
-        """Pair every clip with one that says something else."""
-        entries = self.entries
-        shift = max(1, len(entries) // 2)
-        return [
-            next(
-                (
-                    entries[(index + shift + turn) % len(entries)]
-                    for turn in range(len(entries))
-                    if entries[(index + shift + turn) % len(entries)].sound != entry.sound
-                ),
-                entry,
+                show(Drawn(case, mouths, openings(lips)))
+            found: dict[str, float] = {}
+            if case.knows_lips:
+                found |= _motion_figures(case, openings(lips))
+                found |= _closures(case, openings(lips), wrong, self._true_reading(number))
+            if case.clip is not None:
+                found |= _picture_figures(case, mouths, lips)
+            if self._judge is not None:
+                found["lag"], found["confidence"] = self._judge(mouths, case.mel)
+            yield CaseFigures(
+                name=case.name,
+                groups=case.groups,
+                correlation=metrics.correlation(openings(lips), case.goal),
+                swapped_correlation=metrics.correlation(wrong, case.goal),
+                identity=_outside_difference(mouths, case.crop, lips),
+                **found,  # type: ignore[arg-type]  # counts among the figures are whole numbers
             )
-            for index, entry in enumerate(entries)
-        ]
 
-    def _mel(self, entry: ClipEntry) -> MelSpectrogram:
-        return self._data.mel(entry.sound) if self._mels is None else self._mels[entry.sound]
-
-    def _figures(
-        self, clip: Clip, crop: FaceCrop, mouths: MouthCrop, lips: LipPoints, swapped: LipPoints
-    ) -> ClipFigures:
-        true_crops = TrueMouths().draw(clip, np.empty(0, np.float32), mouths[0])
-        drawn, truth = mouths.astype(np.float32), true_crops.astype(np.float32)
-        boxes = metrics.mouth_boxes(
-            corpus.map_points(clip.lips, corpus.crop_from_video()), CROP_SIZE
-        )
-        true_openings, read = openings(clip.lips), openings(lips)
-        words = self._data.alignments.get(clip.entry.sound, [])
-        needed = [
-            phone
-            for phone in phones.bilabials(words)
-            if metrics.closures(true_openings, [phone], corpus.FPS, TRULY_CLOSED) == [True]
-        ]
-        return ClipFigures(
-            clip_id=clip.entry.clip_id,
-            group=clip.entry.group,
-            l1=metrics.mouth_l1(drawn, truth, boxes),
-            psnr_db=metrics.mouth_psnr(drawn, truth, boxes),
-            lmd=metrics.landmark_distance(lips, clip.lips),
-            correlation=metrics.correlation(read, true_openings),
-            swapped_correlation=metrics.correlation(openings(swapped), true_openings),
-            slope=metrics.slope(read, true_openings),
-            closed=sum(metrics.closures(read, needed, corpus.FPS, SEEN_CLOSED)),
-            bilabials=len(needed),
-            silence_motion=metrics.motion(read, phones.silences(words), corpus.FPS),
-            sharpness=metrics.gradient_energy(drawn, boxes)
-            / max(metrics.gradient_energy(truth, boxes), 1e-9),
-            identity=_outside_difference(drawn, crop.astype(np.float32), boxes),
-        )
+    def _true_reading(self, number: int) -> Openings | None:
+        """Give what the reader reads on a case's true pictures, once for all sources."""
+        case = self.cases[number]
+        if case.clip is None:
+            return None
+        if number not in self._true_readings:
+            pictures = put_back(case.face, TrueMouths().draw(case, case.mel))
+            self._true_readings[number] = openings(self._reader.read(pictures))
+        return self._true_readings[number]
 
 
 def put_back(frame: Frame, mouths: MouthCrop) -> list[Frame]:
@@ -207,37 +184,30 @@ def put_back(frame: Frame, mouths: MouthCrop) -> list[Frame]:
     return pasted
 
 
-def summarise(figures: Sequence[ClipFigures]) -> dict[str, float]:
-    """Join the figures of clips: medians, but shares of all bilabials and the worst correlation."""
+def summarise(figures: Sequence[CaseFigures]) -> dict[str, float]:
+    """Join the figures of cases: medians, but shares of all bilabials and the worst correlation."""
     rows = [asdict(row) for row in figures]
-    names = ("l1", "psnr_db", "lmd", "correlation", "swapped_correlation", "slope")
-    summary = {name: _median(row[name] for row in rows) for name in names}
-    summary["lowest_correlation"] = min(row.correlation for row in figures)
     needed = sum(row.bilabials for row in figures)
-    closed = sum(row.closed for row in figures)
-    summary["closure"] = closed / needed if needed else float("nan")
-    for name in ("silence_motion", "sharpness", "identity"):
-        summary[name] = _median(row[name] for row in rows)
-    return summary
+    in_sync = [abs(row.lag) <= 1 for row in figures if not np.isnan(row.lag)]
+    summary = {name: _median(row[name] for row in rows) for name in _MEDIANS}
+    summary["lowest_correlation"] = min((row.correlation for row in figures), default=NAN)
+    summary["closure"] = sum(row.closed for row in figures) / needed if needed else NAN
+    summary["swapped_closure"] = (
+        sum(row.swapped_closed for row in figures) / needed if needed else NAN
+    )
+    summary["in_sync"] = float(np.mean(in_sync)) if in_sync else NAN
+    return {name: summary[name] for name in FIGURES}
 
 
-def _median(values: Iterator[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.median(known)) if known else float("nan")
+_MEDIANS = ("l1", "psnr_db", "lmd", "correlation", "swapped_correlation", "slope", "silence_motion",
+            "sharpness", "identity", "confidence")  # fmt: skip
+#: Names of the figures of a summary, in the order of reports.
+FIGURES = ("l1", "psnr_db", "lmd", "correlation", "lowest_correlation", "swapped_correlation",
+           "slope", "closure", "swapped_closure", "silence_motion", "sharpness", "identity",
+           "in_sync", "confidence")  # fmt: skip
 
 
-def _outside_difference(
-    drawn: metrics.Pictures, crop: metrics.Pictures, boxes: metrics.Boxes
-) -> float:
-    outside = np.ones(drawn.shape[:3], bool)
-    outside[:, :FIRST_ROW] = False
-    for keep, box in zip(outside, boxes, strict=True):
-        mouth = FaceBox(*(int(side) for side in box))
-        keep[mouth.y1 : mouth.y2, mouth.x1 : mouth.x2] = False
-    return float(np.abs(drawn - crop)[outside].mean())
-
-
-def merit(figures: Sequence[ClipFigures]) -> float:
+def merit(figures: Sequence[CaseFigures]) -> float:
     """Join what matters into one number, higher is better: keeps the best checkpoint.
 
     Correlation counts most; then a slope near 1, sharpness up to the truth's, closed lips, and a
@@ -252,3 +222,64 @@ def merit(figures: Sequence[ClipFigures]) -> float:
         + 0.3 * closure
         + summary["psnr_db"] / 10
     )
+
+
+def _motion_figures(case: Case, read: Openings) -> dict[str, float]:
+    return {
+        "slope": metrics.slope(read, case.goal),
+        "silence_motion": metrics.motion(read, phones.silences(case.words), corpus.FPS),
+    }
+
+
+def _closures(
+    case: Case, read: Openings, wrong: Openings, true_reading: Openings | None
+) -> dict[str, float]:
+    """Count bilabials during which the truth closes its lips, and those that are drawn closed."""
+    count = len(case.goal)
+    spans = [
+        metrics.frames_around(phone, corpus.FPS, count) for phone in phones.bilabials(case.words)
+    ]
+    needed = [span for span in spans if span.start < count and case.goal[span].min() < TRULY_CLOSED]
+    limits = [
+        SEEN_CLOSED if true_reading is None else true_reading[span].min() + CLOSED_TOLERANCE
+        for span in needed
+    ]
+    pairs = list(zip(needed, limits, strict=True))
+    return {
+        "bilabials": len(needed),
+        "closed": sum(bool(read[span].min() <= limit) for span, limit in pairs),
+        "swapped_closed": sum(bool(wrong[span].min() <= limit) for span, limit in pairs),
+    }
+
+
+def _picture_figures(case: Case, mouths: MouthCrop, lips: LipPoints) -> dict[str, float]:
+    true_lips = case.clip.lips if case.clip else lips
+    drawn = mouths.astype(np.float32)
+    truth = TrueMouths().draw(case, case.mel).astype(np.float32)
+    boxes = _mouth_boxes(true_lips)
+    true_energy = max(metrics.gradient_energy(truth, boxes), 1e-9)
+    return {
+        "l1": metrics.mouth_l1(drawn, truth, boxes),
+        "psnr_db": metrics.mouth_psnr(drawn, truth, boxes),
+        "lmd": metrics.landmark_distance(lips, true_lips),
+        "sharpness": metrics.gradient_energy(drawn, boxes) / true_energy,
+    }
+
+
+def _outside_difference(mouths: MouthCrop, crop: FaceCrop, lips: LipPoints) -> float:
+    outside = np.ones(mouths.shape[:3], bool)
+    outside[:, :FIRST_ROW] = False
+    for keep, box in zip(outside, _mouth_boxes(lips), strict=True):
+        mouth = FaceBox(*(int(side) for side in box))
+        keep[mouth.y1 : mouth.y2, mouth.x1 : mouth.x2] = False
+    difference = np.abs(mouths.astype(np.float32) - crop.astype(np.float32))
+    return float(difference[outside].mean())
+
+
+def _mouth_boxes(lips: LipPoints) -> metrics.Boxes:
+    return metrics.mouth_boxes(corpus.map_points(lips, corpus.crop_from_video()), CROP_SIZE)
+
+
+def _median(values: Iterable[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else NAN

@@ -115,15 +115,34 @@ def agreements(expert: SyncExpert, mouths: MouthCrop, mel: MelSpectrogram) -> di
         Cosine, -1 to 1, for every shift from -10 to 10 frames; 0 means in sync.
     """
     lower = mouths[:, CROP_SIZE // 2 :].transpose(0, 3, 1, 2).astype(np.float32) / 255
-    starts = range(len(mouths) - WINDOW + 1)
-    stacked = np.stack([lower[start : start + WINDOW].reshape(-1, 48, 96) for start in starts])
+    count = len(mouths) - WINDOW + 1
+    stacked = np.stack(
+        [lower[start : start + WINDOW].reshape(-1, 48, 96) for start in range(count)]
+    )
     seen = expert.look(torch.from_numpy(stacked))
+    moments = list(range(-REACH, count + REACH))
+    heard = expert.hear(torch.from_numpy(_sounds(mel, moments))[:, None])
     found = {}
     for shift in range(-REACH, REACH + 1):
-        moved = [start + shift for start in starts]
-        heard = expert.hear(torch.from_numpy(_sounds(mel, moved))[:, None])
-        found[shift] = float((seen * heard).sum(1).mean())
+        moved = heard[REACH + shift : REACH + shift + count]
+        found[shift] = float((seen * moved).sum(1).mean())
     return found
+
+
+class SyncJudge:
+    """Judges sync by an expert, as the evaluation asks for it."""
+
+    def __init__(self, expert: SyncExpert) -> None:
+        self._expert = expert
+
+    def __call__(self, mouths: MouthCrop, mel: MelSpectrogram) -> tuple[int, float]:
+        """Give the lag of the sound in frames and the confidence.
+
+        The confidence is SyncNet's: how far the highest agreement is above the median.
+        """
+        found = agreements(self._expert, mouths, mel)
+        lag = max(found, key=lambda shift: found[shift])
+        return lag, found[lag] - float(np.median(list(found.values())))
 
 
 def save_expert(expert: SyncExpert, path: Path) -> None:

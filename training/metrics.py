@@ -85,18 +85,9 @@ def frames_of(start_s: float, end_s: float, fps: float, count: int, slack: int =
     return slice(first, min(count, max(first + 1, int(np.ceil(end_s * fps)) + slack)))
 
 
-def closures(openings: Openings, phones: Iterable[Phone], fps: float, closed: float) -> list[bool]:
-    """Say for every phone whether the lips close during it, one frame of slack on both sides.
-
-    Args:
-        openings: One per frame.
-        phones: Phones that need closed lips.
-        fps: Frames per second.
-        closed: Openings below this one are closed.
-    """
-    count = len(openings)
-    spans = [frames_of(p.start_s, p.end_s, fps, count, _SLACK_FRAMES) for p in phones]
-    return [bool(openings[span].min() < closed) for span in spans if span.start < count]
+def frames_around(phone: Phone, fps: float, count: int) -> slice:
+    """Give the frames shown during a phone, one more on both sides."""
+    return frames_of(phone.start_s, phone.end_s, fps, count, _SLACK_FRAMES)
 
 
 def motion(openings: Openings, spans: Iterable[tuple[float, float]], fps: float) -> float:

@@ -5,6 +5,7 @@ into their word by typical relative lengths (Crystal and House 1988: a stop cons
 half as long as a vowel).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 BILABIALS = frozenset("bmp")
@@ -29,7 +30,7 @@ class Phone(NamedTuple):
     end_s: float
 
 
-def phones(words: list[tuple[float, float, str]]) -> list[Phone]:
+def phones(words: Sequence[tuple[float, float, str]]) -> list[Phone]:
     """Spread the phones of words over the words' times; unknown words and silence give none."""
     found: list[Phone] = []
     for start, end, word in words:
@@ -42,11 +43,11 @@ def phones(words: list[tuple[float, float, str]]) -> list[Phone]:
     return found
 
 
-def bilabials(words: list[tuple[float, float, str]]) -> list[Phone]:
+def bilabials(words: Sequence[tuple[float, float, str]]) -> list[Phone]:
     """Give the phones of ``words`` during which lips meet."""
     return [phone for phone in phones(words) if phone.symbol in BILABIALS]
 
 
-def silences(words: list[tuple[float, float, str]]) -> list[tuple[float, float]]:
+def silences(words: Sequence[tuple[float, float, str]]) -> list[tuple[float, float]]:
     """Give begin and end of the pauses, in seconds."""
     return [(start, end) for start, end, word in words if word in {"sil", "sp"}]

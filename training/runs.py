@@ -5,17 +5,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training.corpus import Corpus
 from training.frame_store import FrameStore
 from training.lip_net import LipNet, load_lip_net, save_lip_net, train_lip_net
+from training.network import TrainedNetwork
 from training.sampling import Batch, Sampler
+from training.surrogate import (
+    Surrogate,
+    fit_surrogate,
+    load_surrogate,
+    save_surrogate,
+    vectors_and_gestures,
+)
 from training.voice_tables import read_voices
 
 logger = logging.getLogger(__name__)
 
-_LIP_FILE = "lips.safetensors"
+_SURROGATE_FILE = "surrogate.safetensors"
 _LIP_BATCH = 32
+
+
+def network_for(weights: Path | None, widths: tuple[float, float], *, seed: int) -> TrainedNetwork:
+    """Give the network of a weights file, or a new one of these widths with random weights."""
+    if weights is not None:
+        return TrainedNetwork.load(weights)
+    torch.manual_seed(seed)
+    return TrainedNetwork(*widths)
 
 
 def sampler_for(data: Corpus, store: FrameStore, voices: Path | None, mel_offset: int) -> Sampler:
@@ -26,14 +43,33 @@ def sampler_for(data: Corpus, store: FrameStore, voices: Path | None, mel_offset
     return Sampler(store, mels, mel_offset=mel_offset)
 
 
-def lip_net_for(sampler: Sampler, folder: Path, *, steps: int, seed: int) -> LipNet:
-    """Give a run's lip reader; trained first when the run has none yet."""
-    path = folder / _LIP_FILE
+def lip_net_for(sampler: Sampler, path: Path, *, steps: int, seed: int) -> LipNet:
+    """Give the lip reader of a file; trained first and written there when it is missing."""
     if not path.exists():
         logger.info("training the lip reader, %d steps", steps)
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_lip_net(train_lip_net(_batches(sampler, seed), steps, seed=seed), path)
     return load_lip_net(path)
+
+
+def surrogate_for(
+    network: TrainedNetwork,
+    lip_net: LipNet,
+    sampler: Sampler,
+    store: FrameStore,
+    *,
+    folder: Path,
+    sounds: int,
+    seed: int,
+) -> Surrogate:
+    """Give a run's surrogate of the picture half; fitted to ``sounds`` sounds when it has none."""
+    path = folder / _SURROGATE_FILE
+    if not path.exists():
+        logger.info("fitting the surrogate of the picture half")
+        folder.mkdir(parents=True, exist_ok=True)
+        table = vectors_and_gestures(network, lip_net, sampler, store, sounds=sounds, seed=seed)
+        save_surrogate(fit_surrogate(*table, seed=seed), path)
+    return load_surrogate(path)
 
 
 def _batches(sampler: Sampler, seed: int) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime.types import CROP_SIZE, MelSpectrogram
-from training.augment import Floats, View, another_voice, random_view
+from training.augment import Floats, View, another_voice, mask_spans, random_view
 from training.corpus import Affine, map_points, mel_chunks
 from training.frame_store import FrameStore, StoredClip, crop_from_store
 from training.lips import MIRRORED, LipPoints, openings
@@ -71,10 +71,14 @@ class GestureTable:
             found[clip.entry.sound].append(gestures_of(lips))
         raw = {sound: _median(tables) for sound, tables in found.items()}
         joined = np.concatenate(list(raw.values()))
-        mean, spread = joined.mean(axis=0), joined.std(axis=0) + 1e-6
-        self._tables = {sound: (table - mean) / spread for sound, table in raw.items()}
+        self._mean, self._spread = joined.mean(axis=0), joined.std(axis=0) + 1e-6
+        self._tables = {sound: self.normalise(table) for sound, table in raw.items()}
         self.sounds = sorted(self._tables)
         self.width = joined.shape[1]
+
+    def normalise(self, gestures: Floats) -> Floats:
+        """Bring gestures from ``gestures_of`` to the table's mean 0 and deviation 1."""
+        return np.asarray((gestures - self._mean) / self._spread, np.float32)
 
     def of(self, sound: str) -> Floats:
         """Give a sound's table, float32 ``(frames, width)``."""
@@ -126,12 +130,28 @@ class Sampler:
         """Draw ``size`` samples with pictures and ``more`` with sound alone."""
         samples = [self._sample(rng) for _ in range(size)]
         face, target, mouth, lips, mel = (np.stack(part) for part in zip(*samples, strict=True))
-        heard = [self._gesture(rng) for _ in range(more)]
-        more_mel, gestures = (np.stack(part) for part in zip(*heard, strict=True))
-        arrays = (mel[:, None], face, target, mouth, lips, more_mel[:, None], gestures)
+        arrays = (mel[:, None], face, target, mouth, lips)
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
         tensors[1] = tensors[1].contiguous(memory_format=torch.channels_last)
+        tensors += self.draw_sounds(more, rng)
         return Batch(*tensors)
+
+    def draw_sounds(
+        self, count: int, rng: np.random.Generator, *, mask: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Draw sounds alone.
+
+        Args:
+            count: How many.
+            rng: Source of chance.
+            mask: Hide bands and columns of some, see ``augment.mask_spans``.
+
+        Returns:
+            Mel chunks ``(count, 1, 80, 16)`` and gestures ``(count, k)``, see ``GestureTable``.
+        """
+        mels, gestures = zip(*(self._gesture(rng) for _ in range(count)), strict=True)
+        heard = [mask_spans(mel, rng) for mel in mels] if mask else mels
+        return torch.from_numpy(np.stack(heard)[:, None]), torch.from_numpy(np.stack(gestures))
 
     def _weights(self, group_weights: dict[str, float]) -> NDArray[np.float64]:
         classes = (self._openings / _OPENING_STEP).astype(int).clip(0, _OPENING_CLASSES - 1)

@@ -15,7 +15,7 @@ _ROWS = 12
 
 
 class Sheet:
-    """Collects rows: reference, then pairs of truth above what was drawn."""
+    """Collects rows: reference, then what was drawn, below the truth where it is known."""
 
     def __init__(self) -> None:
         self._rows: list[Frame] = []
@@ -26,10 +26,12 @@ class Sheet:
             return
         order = np.argsort(drawn.openings)
         chosen = order[np.linspace(0, len(order) - 1, _COLUMNS).astype(int)]
-        truth = [cut_face(drawn.clip.frames[index], crop_from_video()) for index in chosen]
-        above = np.hstack([drawn.crop, *truth])
-        below = np.hstack([drawn.crop, *(drawn.mouths[index] for index in chosen)])
-        self._rows.append(np.asarray(np.vstack([above, below]), np.uint8))
+        case = drawn.case
+        rows = [np.hstack([case.crop, *(drawn.mouths[index] for index in chosen)])]
+        if case.clip is not None:
+            truth = [cut_face(case.clip.frames[index], crop_from_video()) for index in chosen]
+            rows.insert(0, np.hstack([case.crop, *truth]))
+        self._rows.append(np.asarray(np.vstack(rows), np.uint8))
 
     def write(self, path: Path) -> None:
         """Write the sheet as JPEG or PNG; nothing when there are no rows."""

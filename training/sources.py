@@ -16,12 +16,12 @@ from runtime.planes import to_planes
 from runtime.types import (
     CROP_SIZE,
     FaceBox,
-    FaceCrop,
     MelSpectrogram,
     MouthCrop,
     ReferenceFrame,
 )
-from training.corpus import Clip, mel_chunks
+from training.cases import Case
+from training.corpus import mel_chunks
 
 if TYPE_CHECKING:
     from training.network import TrainedNetwork
@@ -49,9 +49,10 @@ class GeneratorMouths:
         self._generator = Generator(model, plan)
         self.name = f"{path.stem} ({precision})"
 
-    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:
-        """Draw a clip's mouths, see ``evaluation.MouthSource``."""
-        chunks = mel_chunks(mel, range(len(clip.frames)), self._generator.mel_offset)
+    def draw(self, case: Case, mel: MelSpectrogram) -> MouthCrop:
+        """Draw a case's mouths, see ``evaluation.MouthSource``."""
+        crop = case.crop
+        chunks = mel_chunks(mel, range(len(case.goal)), self._generator.mel_offset)
         whole = FaceBox(0, 0, CROP_SIZE, CROP_SIZE)
         reference = ReferenceFrame(0, to_planes(crop), whole, 0.0, crop, typical_landmarks(whole))
         return np.stack(list(self._generator.generate((reference, chunk) for chunk in chunks)))
@@ -64,7 +65,7 @@ class CheckpointMouths:
         self._network = network
         self.name = name
 
-    def draw(self, clip: Clip, mel: MelSpectrogram, crop: FaceCrop) -> MouthCrop:
-        """Draw a clip's mouths, see ``evaluation.MouthSource``."""
-        chunks = mel_chunks(mel, range(len(clip.frames)), self._network.mel_offset)
-        return self._network.draw(crop, chunks)
+    def draw(self, case: Case, mel: MelSpectrogram) -> MouthCrop:
+        """Draw a case's mouths, see ``evaluation.MouthSource``."""
+        chunks = mel_chunks(mel, range(len(case.goal)), self._network.mel_offset)
+        return self._network.draw(case.crop, chunks)

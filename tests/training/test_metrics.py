@@ -42,11 +42,10 @@ def test_landmark_distance_forgives_a_common_shift() -> None:
     assert metrics.landmark_distance(lips + 3, lips) == pytest.approx(0, abs=1e-6)
 
 
-def test_lips_that_close_within_a_frame_of_the_phone_count_as_closed() -> None:
-    openings = np.full(50, 0.3, np.float32)
-    openings[11] = 0.01
-    said = [Phone("b", 0.40, 0.44), Phone("p", 1.0, 1.1)]
-    assert metrics.closures(openings, said, 25, 0.05) == [True, False]
+def test_a_phone_is_looked_for_a_frame_before_and_after() -> None:
+    assert metrics.frames_around(Phone("b", 0.40, 0.44), 25, 50) == slice(9, 12)
+    assert metrics.frames_around(Phone("b", 0.0, 0.04), 25, 50) == slice(0, 2)
+    assert metrics.frames_around(Phone("p", 1.96, 2.0), 25, 50) == slice(48, 50)
 
 
 def test_motion_is_measured_inside_the_spans_alone() -> None:

@@ -10,9 +10,10 @@ from training.corpus import Corpus  # noqa: E402
 from training.frame_store import FrameStore  # noqa: E402
 from training.lip_net import LipNet, train_lip_net  # noqa: E402
 from training.network import TrainedNetwork  # noqa: E402
-from training.runs import sampler_for  # noqa: E402
+from training.run_loop import BEST_FILE  # noqa: E402
+from training.runs import network_for, sampler_for  # noqa: E402
 from training.sampling import Sampler  # noqa: E402
-from training.trainer import BEST_FILE, Trainer, TrainOptions  # noqa: E402
+from training.trainer import Trainer, TrainOptions  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -41,23 +42,48 @@ def test_the_same_seed_draws_the_same_batches(sampler: Sampler) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+def test_the_same_seed_trains_the_same_weights(
+    sampler: Sampler, lip_net: LipNet, tmp_path: Path
+) -> None:
+    first, second, other = (
+        _trainer(sampler, lip_net, tmp_path / str(run), 3, seed=seed)
+        for run, seed in enumerate((1, 1, 2))
+    )
+    for trainer in (first, second, other):
+        trainer.run()
+    for name, value in first.network.body.state_dict().items():
+        assert torch.equal(value, second.network.body.state_dict()[name]), name
+    assert any(not torch.equal(value, other.average[name]) for name, value in first.average.items())
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     sampler: Sampler, lip_net: LipNet, tmp_path: Path
 ) -> None:
     # One schedule for both: the second half must not know that it is a second half.
     whole = _trainer(sampler, lip_net, tmp_path / "whole", 4)
     whole.run()
-    first = _trainer(sampler, lip_net, tmp_path / "parts", 4)
-    for _ in range(2):
-        rng = first._rng
-        first._step(sampler.draw(2, 2, rng))
-        first.progress.step += 1
-    first.save()
-    second = _trainer(sampler, lip_net, tmp_path / "parts", 4)
+
+    def stop(network: TrainedNetwork) -> float:
+        raise KeyboardInterrupt
+
+    parts = tmp_path / "parts"
+    first = _trainer(sampler, lip_net, parts, 4, save_every_s=0, score_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(stop)
+    second = _trainer(sampler, lip_net, parts, 4)
     assert second.progress.step == 2
     second.run()
     for name, value in whole.average.items():
         assert torch.equal(value, second.average[name]), name
+
+
+def test_new_weights_follow_from_the_seed() -> None:
+    first, second, other = (
+        network_for(None, (0.0625, 0.0625), seed=seed).body.output_block[1].weight
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
 
 
 def test_the_best_checkpoint_is_kept_by_its_score(

@@ -1,6 +1,7 @@
 """A data set of drawn faces: ellipses whose mouths open with the loudness of their sound."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -8,8 +9,10 @@ import cv2
 import numpy as np
 
 from runtime.audio import encode_wav
-from runtime.types import SAMPLE_RATE
-from training.corpus import FPS, VIDEO_SIZE
+from runtime.types import SAMPLE_RATE, Frame
+from training.cases import Case
+from training.corpus import FPS, VIDEO_SIZE, Clip
+from training.lips import LipPoints
 
 FRAMES = 14
 CENTRE = (64.0, 82.0)
@@ -59,6 +62,24 @@ def draw_face(gap: float, rng: np.random.Generator) -> np.ndarray:
     cv2.ellipse(frame, (CENTRE, (2 * HALF_WIDTH, gap + 8), 0), (90, 90, 180), -1)
     cv2.ellipse(frame, (CENTRE, (2 * HALF_WIDTH - 6, gap), 0), (30, 20, 40), -1)
     return np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
+
+
+class DarknessReader:
+    """Reads the drawn faces: a mouth is as open as it is dark in its middle."""
+
+    def read(self, frames: Sequence[Frame]) -> LipPoints:
+        points = np.zeros((len(frames), 40, 2), np.float32)
+        x, y = (int(side) for side in CENTRE)
+        columns = np.stack([frame[y - 12 : y + 13, x].mean(axis=-1) < 80 for frame in frames])
+        points[:, 10, 0] = 28
+        points[:, 23:28, 1] = columns.sum(axis=1)[:, None]
+        return points
+
+
+def clip_of(case: Case) -> Clip:
+    """Give the true pictures of a case that has them."""
+    assert case.clip is not None
+    return case.clip
 
 
 def _sound(gaps: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""Where a portrait's face is, and whether it can be used."""
+"""Where a portrait's face is, whether it can be used, and how it is cut out."""
 
+import cv2
 import numpy as np
 
 from runtime.types import Frame
 from training.errors import RejectedError
 from training.lips import from_mesh, openings
-from training.retarget.geometry import Affine, Points
+from training.retarget.geometry import Affine, Points, invert, join
 from training.retarget.points import CHIN, EYE_CORNERS, FACE_SIDES, NOSE_TIP
 
 BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
@@ -79,3 +80,19 @@ def cover(frame: Points, size: int) -> Affine:
     scale = size / (frame[2:] - frame[:2])
     centre = (frame[:2] + frame[2:]) / 2
     return np.column_stack([np.diag(scale), size / 2 - scale * centre - 0.5])
+
+
+def cut_picture(image: Frame, to_crop: Affine, side: int) -> Frame:
+    """Cut a square of ``side`` pixels, shrinking first so that nothing flickers."""
+    size = (side, side)
+    scale = float(np.abs(np.diag(to_crop[:, :2])).min())
+    if scale < 0.7:
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        ratio = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
+        # Pixel centres: a point at c lies at (c + 0.5) * ratio - 0.5 of the small picture.
+        shrink = np.column_stack([np.diag(ratio), (ratio - 1) / 2])
+        image, to_crop = np.asarray(small, np.uint8), join(to_crop, invert(shrink))
+    cut = cv2.warpAffine(
+        image, to_crop, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cut, np.uint8)

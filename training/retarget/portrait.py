@@ -10,7 +10,7 @@ from runtime.types import Frame
 from training.corpus import MARGIN
 from training.errors import RejectedError
 from training.retarget.colours import Colour, pixels_inside, skin_colour, teeth_colour
-from training.retarget.framing import check_pose, cover, face_frame, mouth_opening
+from training.retarget.framing import check_pose, cover, cut_picture, face_frame, mouth_opening
 from training.retarget.geometry import Affine, Points, apply, fit_similarity, invert, join, rise
 from training.retarget.neutral import without_expression
 from training.retarget.points import (
@@ -68,7 +68,7 @@ class Portrait:
         self.neutral = without_expression(in_head, smile)
         frame = face_frame(image, apply(to_image, self.neutral), MARGIN)
         image_to_crop = cover(frame, DRAWN_SIZE)
-        self.crop = _cut(image, image_to_crop)
+        self.crop = cut_picture(image, image_to_crop, DRAWN_SIZE)
         self.to_crop = join(image_to_crop, to_image)
         self.skin = skin_colour(image, mesh)
         self._refuse_covered_mouth(in_head)
@@ -102,22 +102,6 @@ class Portrait:
         lightness, redness, _ = lab[mask > 0].mean(axis=0) - skin_colour(lab, placed)
         if redness < -3 or (redness < 1.5 and lightness > 8):
             raise RejectedError(f"lips no redder than the skin ({redness:.1f}): covered mouth?")
-
-
-def _cut(image: Frame, to_crop: Affine) -> Frame:
-    """Cut the crop, shrinking first so that nothing flickers."""
-    size = (DRAWN_SIZE, DRAWN_SIZE)
-    scale = float(np.abs(np.diag(to_crop[:, :2])).min())
-    if scale < 0.7:
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        ratio = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
-        # Pixel centres: a point at c lies at (c + 0.5) * ratio - 0.5 of the small picture.
-        shrink = np.column_stack([np.diag(ratio), (ratio - 1) / 2])
-        image, to_crop = np.asarray(small, np.uint8), join(to_crop, invert(shrink))
-    cut = cv2.warpAffine(
-        image, to_crop, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(cut, np.uint8)
 
 
 def _anchors(in_head: Points, to_crop: Affine) -> Points:
