@@ -103,7 +103,7 @@ def prepare_canvas(
     lips = lip_mask(crop_points(reference))
     crop = reference.crop.astype(np.float32)
     below = area.pixels.astype(np.float32)
-    inside = area.enlarge(lips, smooth=False).copy()
+    inside = area.enlarge(lips, smooth=False)
     replaced = area.mask * inside
     detail = (below - area.enlarge(crop)) * replaced[..., None]
     lip_window = _window(lips)
@@ -172,10 +172,8 @@ def _finish(canvas: Canvas, added: cv2.typing.MatLike, kept: Mask) -> Patch:
     """Put base, change and what is left of the detail together."""
     area, window = canvas.area, canvas.window
     share = area.enlarge(kept, smooth=False)[window]
-    room = area.room("detail", *canvas.detail.shape)
-    cv2.merge([share, share, share], room)
-    cv2.multiply(canvas.detail, room, room)
-    cv2.add(added[window], room, added[window])
+    detail = cv2.multiply(canvas.detail, cv2.merge([share, share, share]))
+    cv2.add(added[window], detail, added[window])
     pixels = cv2.add(canvas.base, added, dtype=cv2.CV_8U)
     return Patch(area.reference, area.region, np.asarray(pixels, np.uint8), area.touched)
 

@@ -93,20 +93,6 @@ class MouthRegion:
         """Affine from the region's pixels to crop pixels."""
         return region_to_crop(self.crop_to_frame, self.region)
 
-    @cached_property
-    def _rooms(self) -> dict[str, NDArray[np.float32]]:
-        return {}
-
-    def room(self, name: str, *shape: int) -> NDArray[np.float32]:
-        """Give an array to write to, the same for the same name.
-
-        Fresh memory of this size costs several times what is computed in it: the system hands it
-        out page by page.
-        """
-        if name not in self._rooms:
-            self._rooms[name] = np.empty(shape, np.float32)
-        return self._rooms[name]
-
     def enlarge(self, values: NDArray[np.float32], *, smooth: bool = True) -> NDArray[np.float32]:
         """Bring crop values to the region's pixels.
 
@@ -115,14 +101,9 @@ class MouthRegion:
             smooth: Cubic when true, linear (no overshoot: for masks) when false.
 
         Returns:
-            float32 ``(h, w)`` or ``(h, w, 3)``; outside the face box the nearest value. The next
-            call with as many dimensions overwrites it.
+            float32 ``(h, w)`` or ``(h, w, 3)``; outside the face box the nearest value.
         """
-        box = self.reference.box
-        channels = values.shape[2:]
-        room = self.room(f"enlarged {channels}", box.height, box.width, *channels)
-        flag = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
-        return enlarge(values, self.reference, self.crop_to_frame, self.region, flag, room)
+        return enlarge(values, self.reference, self.crop_to_frame, self.region, smooth=smooth)
 
 
 def prepare_region(reference: ReferenceFrame, crop_mask: Mask) -> MouthRegion:
@@ -138,7 +119,7 @@ def prepare_region(reference: ReferenceFrame, crop_mask: Mask) -> MouthRegion:
     corners = np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]], np.float32)
     bounds = apply_affine(affine, corners)
     region = even_region(bounds.min(0), bounds.max(0) + 1, reference)
-    mask = enlarge(crop_mask, reference, affine, region, cv2.INTER_LINEAR)
+    mask = enlarge(crop_mask, reference, affine, region, smooth=False)
     mask = np.where(mask < LEAST_WEIGHT, np.float32(0), mask)
     return MouthRegion(reference, crop_mask, affine, region, mask)
 
@@ -148,25 +129,17 @@ def enlarge(
     reference: ReferenceFrame,
     affine: Affine,
     region: FaceBox,
-    flag: int,
-    room: NDArray[np.float32] | None = None,
+    *,
+    smooth: bool,
 ) -> NDArray[np.float32]:
-    """Bring crop values to the pixels of a region; see ``MouthRegion.enlarge``.
-
-    Args:
-        values: float32 ``(96, 96)`` or ``(96, 96, 3)``.
-        reference: Frame with a face.
-        affine: From crop to frame pixels.
-        region: Part of the frame that is wanted.
-        flag: Interpolation, as OpenCV names it.
-        room: Of the face box's size, to be overwritten; ``None`` takes new memory.
-    """
+    """Bring crop values to the pixels of a region; see ``MouthRegion.enlarge``."""
+    flag = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
     box = reference.box
     inside = region.x1 >= box.x1 and region.y1 >= box.y1 and region.x2 <= box.x2
     if reference.angle == 0 and inside and region.y2 <= box.y2:
         if box.width < CROP_SIZE and box.height < CROP_SIZE:
             flag = cv2.INTER_AREA
-        whole = cv2.resize(values, (box.width, box.height), room, interpolation=flag)
+        whole = cv2.resize(values, (box.width, box.height), interpolation=flag)
         return np.asarray(
             whole[region.y1 - box.y1 : region.y2 - box.y1, region.x1 - box.x1 : region.x2 - box.x1],
             np.float32,
