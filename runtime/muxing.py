@@ -21,12 +21,16 @@ from runtime.resampling import MuxAudio, Resampler, SoundArray
 from runtime.types import Patch
 
 #: Constant quality and speed of the H.264 encoder (benchmarks/encode.py). A talking face of 350
-#: pixels on a still 1024 x 1024 picture costs 3.8 ms a frame of one core with ``DEFAULT_TUNING``,
-#: where "veryfast" costs 5.6 ms and "superfast" alone four times the bits, for the same quality.
-DEFAULT_CRF = 18
-DEFAULT_PRESET = "superfast"
-#: Macroblock-tree rate control spends bits on what stays on screen: the still picture once.
-DEFAULT_TUNING = "mbtree=1:rc-lookahead=5:b-adapt=0"
+#: pixels on a still 1024 x 1024 picture costs 3.7 ms a frame of one core with ``DEFAULT_TUNING``,
+#: where "veryfast" costs 6.1 ms and "superfast" alone five times the bits, for the same quality.
+DEFAULT_CRF = 17
+DEFAULT_PRESET = "ultrafast"
+#: Macroblock-tree rate control spends bits on what stays on screen: the still picture once. The
+#: other tools that the preset leaves out pay for themselves in bits.
+DEFAULT_TUNING = (
+    "mbtree=1:rc-lookahead=5:bframes=3:b-adapt=0:scenecut=40"
+    ":aq-mode=1:aq-strength=0.7:deblock=1:cabac=1"
+)
 #: Bits per second of AAC and Opus per number of channels.
 SOUND_BIT_RATE = {1: 128_000, 2: 192_000}
 #: An AAC frame of 1024 samples holds at most 6144 bits per channel (ISO 14496-3).
