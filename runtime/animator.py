@@ -113,7 +113,10 @@ class Animator:
         is_still = len(avatar) == 1
         self.blend = chosen_method(options.blend, is_still=is_still)
         blender = make_blender(
-            options.blend, mesh=self._mesh, rest=self._generator.rest, is_still=is_still
+            options.blend,
+            rest=self._generator.rest,
+            draw=self._generator.draw,
+            is_still=is_still,
         )
         for step, mouth in self._mouths(steps):
             self.silence.observe(mouth, is_silent=step.is_silent and step.reference.has_face)

@@ -128,6 +128,10 @@ class Generator:
         key = reference.crop.tobytes()
         return self._rest.get(key, lambda: next(self.generate([(reference, SILENCE)])))
 
+    def draw(self, reference: ReferenceFrame, chunks: Sequence[MelChunk]) -> Sequence[MouthCrop]:
+        """Draw one frame's mouths for a few sounds, in order."""
+        return list(self.generate((reference, chunk) for chunk in chunks))
+
     def warm_up(self) -> None:
         """Run the decoder once on zeros, so that the first mouth is not slow."""
         self._decoder.warm_up()

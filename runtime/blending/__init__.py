@@ -1,7 +1,7 @@
 """Put generated mouths into their frames: one file per method, one call to choose."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.blending.box import Box
 from runtime.blending.edge_aware import EdgeAware
@@ -12,11 +12,8 @@ from runtime.blending.measures import opening, seam_step, sharpness, silence_mot
 from runtime.blending.mesh import Mesh
 from runtime.blending.multiscale import Multiscale
 from runtime.blending.options import METHODS, PRESETS, SHOWN_ROW, BlendOptions, first_row
-from runtime.blending.stage import BlendStage, Method, PasteStage, Rest
+from runtime.blending.stage import BlendStage, Draw, Method, PasteStage, Rest
 from runtime.blending.warp import WarpStage
-
-if TYPE_CHECKING:
-    from runtime.faces import FaceMesh
 
 __all__ = [
     "METHODS",
@@ -47,23 +44,23 @@ _PASTES: dict[str, Callable[[BlendOptions], Method[Any]]] = {
 def make_blender(
     options: BlendOptions,
     *,
-    mesh: "FaceMesh | None" = None,
     rest: Rest | None = None,
+    draw: Draw | None = None,
     is_still: bool = True,
 ) -> BlendStage:
     """Make the blend stage of one utterance.
 
     Args:
         options: Method and its numbers.
-        mesh: Unused so far: no method reads landmarks on generated mouths.
         rest: Gives a frame's mouth in silence, as ``Generator.rest`` does; without it the first
             mouth seen for a frame stands for it.
+        draw: Draws a frame's mouths for given sounds, as ``Generator.draw`` does: ``warp`` learns
+            from them how much of its movements a face shows.
         is_still: The avatar has one frame; decides what ``auto`` is.
     """
-    del mesh
     method = chosen_method(options, is_still=is_still)
     if method == "warp":
-        return WarpStage(options, rest=rest)
+        return WarpStage(options, rest=rest, draw=draw)
     return PasteStage(_PASTES[method](options), rest=rest)
 
 

@@ -1,16 +1,18 @@
 """The stage between generator and video writer: mouths in, patches out, order kept."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from runtime.types import FaceBox, Frame, MouthCrop, Patch, ReferenceFrame
+from runtime.types import FaceBox, Frame, MelChunk, MouthCrop, Patch, ReferenceFrame
 
 Prepared = TypeVar("Prepared")
 #: Gives the mouth that a generator makes of a silent sound, for the colour match and closed lips.
 Rest = Callable[[ReferenceFrame], MouthCrop]
+#: Draws the mouths of one frame for a few sounds, in order.
+Draw = Callable[[ReferenceFrame, Sequence[MelChunk]], Sequence[MouthCrop]]
 #: Prepared frames kept: a still avatar needs one, a video avatar those around the turn of its loop.
 #: Each holds float pictures of the face: 32 of them took 260 MB more at 1920x1080.
 KEPT_FRAMES = 4

@@ -1,11 +1,11 @@
 """The lip contours of one frame as curves over pixel columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.blending.lips import Points, apply_affine, smoothstep
+from runtime.blending.lips import Points, apply_affine
 from runtime.blending.warp.shape import LipPose, MouthShape
 from runtime.types import FaceBox
 
@@ -38,12 +38,13 @@ _SPLINE = _natural_spline(11, _SAMPLES)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contour:
-    """The mouth opening of one frame in pixels.
+    """The mouth opening of one frame, in level pixels, over the columns of a rectangle.
 
     Attributes:
-        upper: Inner edge of the upper lip per column of the window, frame pixels, ``(w,)``.
+        upper: Inner edge of the upper lip per column, ``(w,)``.
         lower: Inner edge of the lower lip, ``(w,)``, nowhere above ``upper``.
         line: The mouth line, straight on beyond the corners, ``(w,)``.
+        across: Where each column lies between the corners, 0 to 1 inside, ``(w,)``.
         left: Column of the left inner corner.
         right: Column of the right inner corner.
     """
@@ -51,38 +52,42 @@ class Contour:
     upper: NDArray[np.float32]
     lower: NDArray[np.float32]
     line: NDArray[np.float32]
+    across: NDArray[np.float32]
     left: float
     right: float
 
     @classmethod
-    def of_pose(cls, shape: MouthShape, pose: LipPose, window: FaceBox) -> "Contour":
-        """Draw the inner lip contours of a pose over a window's columns."""
-        columns = np.arange(window.x1, window.x2, dtype=np.float32)
+    def of_pose(cls, shape: MouthShape, pose: LipPose, part: FaceBox) -> "Contour":
+        """Draw the inner lip contours of a pose over a rectangle's columns."""
+        columns = np.arange(part.x1, part.x2, dtype=np.float32)
         upper = smooth_curve(apply_affine(shape.to_frame, pose.upper[3]))
         lower = smooth_curve(apply_affine(shape.to_frame, pose.lower[3]))
         top = np.interp(columns, upper[:, 0], upper[:, 1]).astype(np.float32)
         bottom = np.interp(columns, lower[:, 0], lower[:, 1]).astype(np.float32)
         left, right = (float((upper[i, 0] + lower[i, 0]) / 2) for i in (0, -1))
-        slope = (upper[-1, 1] - upper[0, 1]) / max(right - left, 1.0)
+        width = max(right - left, 1.0)
+        slope = (upper[-1, 1] - upper[0, 1]) / width
         beyond = np.where(columns < left, columns - left, np.maximum(columns - right, 0))
-        line = (top + bottom) / 2 + slope * beyond
-        return cls(top, np.maximum(bottom, top), line.astype(np.float32), left, right)
+        line = ((top + bottom) / 2 + slope * beyond).astype(np.float32)
+        across = ((columns - left) / width).astype(np.float32)
+        return cls(top, np.maximum(bottom, top), line, across, left, right)
 
-    def across(self, window: FaceBox) -> NDArray[np.float32]:
-        """Give how far each column of a window lies between the corners, 0 to 1 inside."""
-        columns = np.arange(window.x1, window.x2, dtype=np.float32)
-        return np.asarray((columns - self.left) / max(self.right - self.left, 1.0), np.float32)
+    @property
+    def outside(self) -> NDArray[np.float32]:
+        """How far each column lies outside the corners, in pixels, ``(w,)``."""
+        beyond = np.maximum(-self.across, self.across - 1) * np.float32(self.right - self.left)
+        return np.asarray(np.maximum(beyond, 0), np.float32)
 
-    def distance_outside(self, window: FaceBox) -> NDArray[np.float32]:
-        """Give how far each column of a window lies outside the corners, in pixels."""
-        columns = np.arange(window.x1, window.x2, dtype=np.float32)
-        outside = np.maximum(self.left - columns, columns - self.right)
-        return np.asarray(np.maximum(outside, 0), np.float32)
-
-    def fade_at_corners(self, window: FaceBox, low: float, high: float) -> NDArray[np.float32]:
-        """Give a weight per column that is 0 at the corners and 1 between them."""
-        across = self.across(window)
-        return smoothstep(np.minimum(across, 1 - across), low, high)
+    def columns(self, first: int, last: int) -> "Contour":
+        """Give the contour over some of its columns."""
+        cut = slice(first, last)
+        return replace(
+            self,
+            upper=self.upper[cut],
+            lower=self.lower[cut],
+            line=self.line[cut],
+            across=self.across[cut],
+        )
 
 
 def smooth_curve(knots: Points) -> Points:

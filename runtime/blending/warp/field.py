@@ -1,4 +1,4 @@
-"""Two smooth displacement fields, one above and one below the mouth line, as one remap.
+"""Two smooth displacement fields, one above and one below the mouth line, on a coarse grid.
 
 Thin-plate splines (Bookstein 1989) through lips, jaw and still points, evaluated on a coarse grid
 by one matrix product per frame; the matrix depends on the reference frame alone.
@@ -12,8 +12,9 @@ from runtime.blending.lips import Points, apply_affine, invert_affine, smoothste
 from runtime.blending.warp.shape import JAW, STILL, LipPose, MouthShape
 from runtime.types import FaceBox
 
-#: Side of a grid cell in eye distances.
-CELL = 0.05
+#: Grid cells are as long as this in eye distances, and splines are solved on every second one:
+#: between them the field is smooth enough for a cubic, and then for straight lines.
+CELL = 0.025
 #: Stiffness of the splines at lips and elsewhere: lips are followed, the rest is smoothed.
 _LIP_STIFFNESS, _SKIN_STIFFNESS = 1e-4, 2e-3
 #: The face's outline, all round.
@@ -29,70 +30,71 @@ _INVERSE_STEPS = 4
 NO_MAP = np.empty(0, np.float32)
 
 
+def cell_of(eye_distance: float) -> int:
+    """Give the side of a grid cell in pixels, even so that chroma samples are never cut."""
+    return 2 * max(1, round(CELL * eye_distance / 2))
+
+
 class WarpField:
     """Turns lip poses of one reference frame into displacements of its pixels."""
 
-    def __init__(self, shape: MouthShape, window: FaceBox) -> None:
+    def __init__(self, shape: MouthShape, window: FaceBox, cell: int) -> None:
         """Solve the splines.
 
         Args:
             shape: The frame's mouth.
-            window: The part of the frame that may move.
+            window: What may move; its sides are multiples of two cells.
+            cell: From ``cell_of``.
         """
-        self._shape, self._window = shape, window
-        cell = max(2.0, CELL * shape.eye_distance)
-        self._columns = max(12, round(window.width / cell))
-        self._rows = max(12, round(window.height / cell))
-        grid = self._grid_points()
-        at_grid = apply_affine(invert_affine(shape.to_frame), grid)
+        self._shape, self._window, self._step = shape, window, 2 * cell
+        self._columns, self._rows = window.width // self._step, window.height // self._step
+        at_grid = apply_affine(invert_affine(shape.to_frame), self._grid_points())
         still = np.concatenate([shape.points[STILL], _outer_ring(shape), self._rim()])
-        edge = self._taper()
-        self._bases = [
-            _spline_basis(np.concatenate([rows.reshape(-1, 2), shape.points[JAW]]), still, at_grid)
-            * edge[:, None]
-            for rows in shape.source
-        ]
-        across, down = np.arange(self._columns), np.arange(self._rows)
+        moving = [np.concatenate([r.reshape(-1, 2), shape.points[JAW]]) for r in shape.source]
+        bases = [_spline_basis(points, still, at_grid) for points in moving]
+        self._bases = np.stack(bases) * self._taper()[:, None]
+        across, down = np.arange(self._columns), np.arange(2 * self._rows)
         self._cells = np.dstack(np.meshgrid(across, down)).astype(np.float32)
 
-    def displacements(self, pose: LipPose) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def displacements(self, pose: LipPose) -> NDArray[np.float32]:
         """Give where each pixel comes from, as seen from above and below the mouth line.
 
         Args:
             pose: Where the lips are to be.
 
         Returns:
-            Two coarse grids float32 ``(rows, columns, 2)``: source minus target, in pixels.
+            Two grids float32 ``(2, rows, columns, 2)``, one sample in the middle of each cell:
+            source minus target, in pixels.
         """
-        linear = self._shape.to_frame[:, :2]
-        grids = []
-        for basis, goal, start in zip(
-            self._bases, (pose.upper, pose.lower), self._shape.source, strict=True
-        ):
-            moved = np.concatenate([(goal - start).reshape(-1, 2), pose.jaw]) @ linear.T
-            forward = (basis @ moved).reshape(self._rows, self._columns, 2)
-            grids.append(self._inverse(np.asarray(forward, np.float32)))
-        return grids[0], grids[1]
+        moved = np.stack(
+            [
+                np.concatenate([(goal - start).reshape(-1, 2), pose.jaw])
+                for goal, start in zip((pose.upper, pose.lower), self._shape.source, strict=True)
+            ]
+        )
+        forward = np.asarray(self._bases @ (moved @ self._shape.to_frame[:, :2].T), np.float32)
+        # One picture of both, one above the other: their borders do not move, so neither sees
+        # the other.
+        backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))
+        size_wh = (2 * self._columns, 4 * self._rows)
+        finer = cv2.resize(backward, size_wh, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(finer, np.float32).reshape(2, 2 * self._rows, 2 * self._columns, 2)
 
     def _inverse(self, forward: NDArray[np.float32]) -> NDArray[np.float32]:
         """Invert a displacement by fixed-point iteration on the grid."""
-        scale = np.array(
-            [self._columns / self._window.width, self._rows / self._window.height], np.float32
-        )
-        backward = -forward
+        there: cv2.typing.MatLike = forward
         for _ in range(_INVERSE_STEPS):
-            at = self._cells + backward * scale
+            at = cv2.scaleAdd(there, -1 / self._step, self._cells)
             there = cv2.remap(
                 forward, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            backward = np.negative(there, dtype=np.float32)
-        return np.asarray(backward, np.float32)
+        return np.negative(there, dtype=np.float32)
 
     def _grid_points(self) -> Points:
-        """Give the grid's points in frame pixels, where ``cv2.resize`` takes its samples."""
-        window = self._window
-        x = window.x1 + (np.arange(self._columns) + 0.5) * window.width / self._columns - 0.5
-        y = window.y1 + (np.arange(self._rows) + 0.5) * window.height / self._rows - 0.5
+        """Give the middles of the coarse cells in pixels."""
+        half = (self._step - 1) / 2
+        x = self._window.x1 + np.arange(self._columns) * self._step + half
+        y = self._window.y1 + np.arange(self._rows) * self._step + half
         return np.dstack(np.meshgrid(x, y)).reshape(-1, 2).astype(np.float32)
 
     def _rim(self) -> Points:

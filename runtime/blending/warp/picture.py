@@ -4,27 +4,25 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from runtime.blending.lips import apply_affine, invert_affine
+from runtime.blending.lips import apply_affine
 from runtime.blending.paste import crop_points
-from runtime.blending.region import crop_to_frame, even_region, region_pixels
+from runtime.blending.region import region_pixels
+from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
-from runtime.blending.warp.field import NO_MAP, WarpField
-from runtime.blending.warp.interior import Interior
+from runtime.blending.warp.field import WarpField, cell_of
+from runtime.blending.warp.interior import Interior, Picture, halved
+from runtime.blending.warp.level import Level
+from runtime.blending.warp.moves import Moves
+from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.reader import LipReader
 from runtime.blending.warp.shape import LipPose, MouthShape
+from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
 from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
 
 #: Reach of the moving window in eye distances: beside the mouth, above the nose's foot, below the
 #: chin.
 _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
-#: Movements smaller than this many pixels leave a pixel as it is.
-_COARSE = 8
-#: Sharpening per stretch, at most, and for resampling alone: chosen so that the variance of the
-#: Laplacian round the lips stays that of the source (``docs/quality.md``).
-_STRETCH_GAIN, _MOST_SHARPENING, _RESAMPLING_GAIN = 1.3, 1.2, 0.08
-_NO_MOVE = np.array([[-0.02, -0.02], [0.02, 0.02]])
 
 
 class WarpPicture:
@@ -34,26 +32,19 @@ class WarpPicture:
         """Prepare everything that does not depend on the sound.
 
         Args:
-            reference: An upright frame with a face.
+            reference: A frame with a face.
             rest: Its mouth in silence.
             reader: Reads its mouths.
         """
         self._reference = reference
-        self.shape = MouthShape(reference.landmarks)
+        self._level = Level(reference)
+        self.shape = MouthShape(self._level.points(reference.landmarks))
         self.rest = reader.learn(rest, crop_points(reference))
-        self._window = _window(self.shape, reference)
-        self._pixels = region_pixels(reference.planes, self._window)
-        self._field = WarpField(self.shape, self._window)
-        around = even_region(
-            np.array(reference.box[:2], np.float32), np.array(reference.box[2:]), reference
-        )
-        self._interior = Interior(
-            self.shape, reference.landmarks, region_pixels(reference.planes, around), around
-        )
-        columns, rows = np.arange(self._window.width), np.arange(self._window.height)
-        self._identity = np.dstack(np.meshgrid(columns, rows)).astype(np.float32)
-        self._rows = np.arange(self._window.y1, self._window.y2, dtype=np.float32)[:, None]
-        self._to_crop = invert_affine(crop_to_frame(reference.box, reference.angle))
+        self._cell = cell_of(self.shape.eye_distance)
+        self._window = _window(self.shape, 2 * self._cell)
+        self._field = WarpField(self.shape, self._window, self._cell)
+        self._surface = Surface(reference.planes, self._level.region_of(self._window))
+        self._palette, self._interior = self._look_inside()
 
     @cached_property
     def at_rest(self) -> Patch:
@@ -67,13 +58,13 @@ class WarpPicture:
             ``None`` when the mouth is too little open to see inside.
         """
         contour = np.concatenate([pose.upper[3], pose.lower[3][-2:0:-1]])
-        in_frame = apply_affine(self.shape.to_frame, contour)
+        in_level = apply_affine(self.shape.to_frame, contour)
         inside = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
-        corners = np.round(apply_affine(self._to_crop, in_frame) * 16).astype(np.int32)
+        corners = np.round(apply_affine(self._level.to_crop, in_level) * 16).astype(np.int32)
         cv2.fillPoly(inside, [corners], 255, cv2.LINE_8, 4)
         if cv2.countNonZero(inside) < CROP_SIZE // 3:
             return None
-        return float(np.mean(cv2.mean(mouth, inside)[:3])) / self._interior.palette.skin_level
+        return float(np.mean(cv2.mean(mouth, inside)[:3])) / self._palette.skin_level
 
     def render(self, pose: LipPose, light: float) -> Patch:
         """Warp to a pose and paint the mouth's inside.
@@ -82,76 +73,81 @@ class WarpPicture:
             pose: Where the lips are to be.
             light: Brightness inside the mouth, see ``light_of``.
         """
-        window = self._window
-        contour = Contour.of_pose(self.shape, pose, window)
-        move = self._moves(pose, contour)
-        pixels = cv2.remap(
-            self._pixels,
-            cv2.add(self._identity, move),
-            NO_MAP,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        pixels = _sharpened(pixels, move)
-        touched = np.asarray(cv2.inRange(move, _NO_MOVE[0], _NO_MOVE[1]) == 0)
+        contour = Contour.of_pose(self.shape, pose, self._window)
+        moves = Moves(self._field.displacements(pose), contour, self._window, self._cell)
         at = self._opening(contour)
+        part = moves.part(at)
+        region = self._level.region_of(part)
+        if region.width == 0 or region.height == 0:
+            return unchanged(self._reference)
+        move = self._level.moves(moves.draw(part), part, region)
+        pixels = self._surface.moved(move, region)
+        lost = moves.lost_sharpness(part)
+        sharpen(pixels.luma, self._level.grid(lost, part, region))
         if at.width > 3 and at.height > 2:
-            rows = slice(at.y1 - window.y1, at.y2 - window.y1)
-            columns = slice(at.x1 - window.x1, at.x2 - window.x1)
-            under = np.asarray(pixels[rows, columns], np.uint8)
-            local = Contour.of_pose(self.shape, pose, at)
-            painted = self._interior.paint(under, at, local, light)
-            pixels[rows, columns] = np.clip(painted + 0.5, 0, 255).astype(np.uint8)
-            touched[rows, columns] = True
-        return Patch(self._reference, window, np.asarray(pixels, np.uint8), touched)
+            self._paint(pixels, region, at, contour, light)
+        touched = np.ones((region.height, region.width), np.bool_)
+        return Patch(self._reference, region, pixels.planes, touched)
 
-    def _moves(self, pose: LipPose, contour: Contour) -> NDArray[np.float32]:
-        """Give source minus target per pixel of the window, ``(h, w, 2)``."""
-        size_wh = (self._window.width, self._window.height)
-        above, below = (
-            cv2.resize(grid, size_wh, interpolation=cv2.INTER_CUBIC)
-            for grid in self._field.displacements(pose)
-        )
-        # Between the lips the change is sharp; beyond the corners it must not tear the cheek.
-        soft = 0.8 + 0.6 * contour.distance_outside(self._window)
-        share = np.clip(self._rows * (1 / soft) + (0.5 - contour.line / soft), 0, 1)
-        step = cv2.multiply(cv2.subtract(below, above), cv2.merge([share, share]))
-        return np.asarray(cv2.add(above, step), np.float32)
+    def _paint(
+        self, pixels: Pixels, region: FaceBox, at: FaceBox, contour: Contour, light: float
+    ) -> None:
+        """Paint the mouth's inside into pixels of the frame."""
+        level = self._level
+        box = _common(level.region_of(at), region)
+        part = pixels.cut(region, box)
+        under = Picture(level.cut(part.luma, box, at), level.cut(part.chroma, box, at, scale=2))
+        lips = contour.columns(at.x1 - self._window.x1, at.x2 - self._window.x1)
+        layer = self._interior.paint(under, at, lips, light)
+        kept = 1 - level.values(layer.cover, at, box)
+        luma = cv2.multiply(part.luma, kept, dtype=cv2.CV_32F)
+        part.luma[:] = cv2.add(luma, level.values(layer.luma, at, box), dtype=cv2.CV_8U)
+        kept = 1 - level.values(halved(layer.cover), at, box, scale=2)
+        painted = level.values(layer.chroma, at, box, scale=2)
+        part.chroma[:] = np.rint(part.chroma * kept[..., None] + painted)
 
     def _opening(self, contour: Contour) -> FaceBox:
-        """Give the part of the window that the mouth's inside can touch."""
+        """Give the even part of the window that the mouth's inside can touch."""
         window, margin = self._window, 4 * self.shape.eye_distance / 100
         x1, x2 = max(int(contour.left) - 1, window.x1), min(int(contour.right) + 3, window.x2)
         inside = slice(max(x1 - window.x1, 0), max(x2 - window.x1, 1))
         top, bottom = float(contour.upper[inside].min()), float(contour.lower[inside].max())
-        y1 = max(int(top - margin - 2), window.y1)
-        return FaceBox(x1, y1, x2, min(int(bottom + margin + 3), window.y2))
+        y1, y2 = int(top - margin - 2), int(bottom + margin + 3)
+        return _even(x1, max(y1, window.y1), x2, min(y2, window.y2))
+
+    def _look_inside(self) -> tuple[Palette, Interior]:
+        """Read the picture's light and its teeth."""
+        reference, level, around = self._reference, self._level, _even(*self._reference.box)
+        region = level.region_of(around)
+        pixels = region_pixels(reference.planes, region)
+        points = reference.landmarks - np.array([region.x1, region.y1], np.float32)
+        palette = Palette.of(pixels, points, self.shape.eye_distance)
+        face = samples(reference.planes, region)
+        picture = Picture(
+            level.cut(face.luma, region, around), level.cut(face.chroma, region, around, scale=2)
+        )
+        return palette, Interior(self.shape, palette, picture, around)
 
 
-def _sharpened(pixels: cv2.typing.MatLike, move: NDArray[np.float32]) -> cv2.typing.MatLike:
-    """Give back the sharpness that stretching and interpolating took, and only where they did."""
-    height, width = move.shape[:2]
-    # A slope needs two points, however small the face.
-    coarse_wh = (max(2, width // _COARSE), max(2, height // _COARSE))
-    coarse = cv2.resize(move, coarse_wh, interpolation=cv2.INTER_AREA)
-    along_x = 1 + np.gradient(coarse[..., 0], _COARSE, axis=1)
-    along_y = 1 + np.gradient(coarse[..., 1], _COARSE, axis=0)
-    stretch = 1 / np.sqrt(np.clip(along_x * along_y, 0.1, 1)) - 1
-    moved = np.minimum(np.abs(coarse).max(-1) * 2, 1)
-    amount = np.minimum(_STRETCH_GAIN * stretch, _MOST_SHARPENING) + _RESAMPLING_GAIN * moved
-    weight = cv2.resize(amount.astype(np.float32), (width, height))
-    detail = cv2.subtract(pixels, cv2.GaussianBlur(pixels, (0, 0), 1.0), dtype=cv2.CV_32F)
-    gain = cv2.multiply(detail, cv2.merge([weight, weight, weight]))
-    return cv2.add(pixels, gain, dtype=cv2.CV_8U)
-
-
-def _window(shape: MouthShape, reference: ReferenceFrame) -> FaceBox:
-    """Give the part of the frame that may move: from the nose's foot to below the chin."""
+def _window(shape: MouthShape, step: int) -> FaceBox:
+    """Give the level rectangle that may move: from the nose's foot to below the chin."""
     points = shape.points
     middle, top, bottom = points[[61, 291], 0].mean(), points[2, 1], points[152, 1]
     corners = np.array(
         [(middle + x, y) for x in (-_BESIDE, _BESIDE) for y in (top - _ABOVE, bottom + _BELOW)],
         np.float32,
     )
-    in_frame = apply_affine(shape.to_frame, corners)
-    return even_region(in_frame.min(0), in_frame.max(0), reference)
+    in_level = apply_affine(shape.to_frame, corners)
+    low, high = in_level.min(0), in_level.max(0)
+    # Fewer than twelve steps leave the tapering border no room.
+    wide, tall = (max(12, -(-int(side + 1) // step)) * step for side in high - low)
+    x, y = (int(corner) // 2 * 2 for corner in np.floor((low + high - (wide, tall)) / 2))
+    return FaceBox(x, y, x + wide, y + tall)
+
+
+def _even(x1: int, y1: int, x2: int, y2: int) -> FaceBox:
+    return FaceBox(x1 // 2 * 2, y1 // 2 * 2, -(-x2 // 2) * 2, -(-y2 // 2) * 2)
+
+
+def _common(a: FaceBox, b: FaceBox) -> FaceBox:
+    return FaceBox(max(a.x1, b.x1), max(a.y1, b.y1), min(a.x2, b.x2), min(a.y2, b.y2))

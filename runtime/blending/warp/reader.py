@@ -2,9 +2,14 @@
 
 A face mesh reads bearded, painted and rendered mouths badly at 96 pixels. This small network
 looks at the difference of two crops of one face instead, so the face itself drops out. It was
-trained on crops whose lips are known exactly; see ``training/lip_reader.py``.
+trained on crops whose lips are known exactly; see ``training/mouth_reader.py``.
+
+Some faces show less of a movement than others: a moustache hides it, a painting is drawn softly.
+So every face first says a few sounds, the probes, whose movements are known; a linear map from
+what was read to what it should have been makes all faces speak alike.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -13,13 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.blending.lips import LEFT_CORNER, RIGHT_CORNER, Points
-from runtime.types import MouthCrop
+from runtime.types import MelChunk, MouthCrop
 
 #: Width and height of the patch the network sees, and crop pixels per patch pixel.
 PATCH_WH = (28, 20)
 PATCH_STEP = 2.0
 #: The patch's middle lies this far below the mouth, in crop pixels: the jaw opens downwards.
 PATCH_DROP = 2.0
+#: Share of the readings' energy by which the map of a face is held to a single factor.
+_RIDGE = 0.005
+#: A face that speaks so unlike the known movements (relative error of a single factor) is not
+#: mapped by more than that factor; the bundled network's faces lie below 0.45.
+_MOST_UNLIKE = 0.6
+_FACTORS = (0.5, 2.5)
 _CENTRE = [LEFT_CORNER, RIGHT_CORNER, 13, 14]
 
 
@@ -34,7 +45,12 @@ class RestMouth:
 
 
 class LipReader:
-    """Gives lip movements as a few numbers per mouth."""
+    """Gives lip movements as a few numbers per mouth.
+
+    Attributes:
+        probes: Sounds whose movements are known, for ``calibrate``.
+        known: What is read of them on faces that show all, ``(len(probes), k)``.
+    """
 
     def __init__(self) -> None:
         """Load the network that comes with the package."""
@@ -45,6 +61,8 @@ class LipReader:
         self._face_basis, self._face_mean = arrays["face_basis"], arrays["face_mean"]
         self._layers = [(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(3)]
         self._motion_basis = arrays["motion_basis"]
+        self.known = arrays["probe_readings"]
+        self.probes: list[MelChunk] = list(arrays["probe_chunks"])
 
     def learn(self, rest: MouthCrop, points: Points) -> RestMouth:
         """Look at a face in silence.
@@ -71,6 +89,32 @@ class LipReader:
         """
         change = (mouth_patch(mouth, rest.centre) - rest.patch) @ self._change_basis
         return self._run(change, rest.face) - rest.zero
+
+    def calibrate(self, rest: RestMouth, mouths: Sequence[MouthCrop]) -> NDArray[np.float32]:
+        """Learn how much of its movements a face shows.
+
+        Args:
+            rest: The face, from ``learn``.
+            mouths: What the generator draws for it and ``probes``.
+
+        Returns:
+            float32 ``(k, k)``: coefficients from ``read`` times this are the face's movements.
+        """
+        read = np.stack([self.read(rest, mouth) for mouth in mouths])
+        factor = float((read * self.known).sum() / max(float((read * read).sum()), 1e-6))
+        factor = min(max(factor, _FACTORS[0]), _FACTORS[1])
+        alike = np.float32(factor) * np.eye(read.shape[1], dtype=np.float32)
+        missing = self.known - read @ alike
+        if np.linalg.norm(missing) > _MOST_UNLIKE * np.linalg.norm(self.known):
+            return alike
+        energy = read.T @ read
+        held = _RIDGE * np.trace(energy) / len(energy) * np.eye(len(energy))
+        return np.asarray(alike + np.linalg.solve(energy + held, read.T @ missing), np.float32)
+
+    @property
+    def uncalibrated(self) -> NDArray[np.float32]:
+        """What ``calibrate`` gives for a face that shows all."""
+        return np.eye(len(self._motion_basis), dtype=np.float32)
 
     def motion(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give lip movements in mouth widths, ``(4, 11, 2)``; see ``MouthShape.pose``."""

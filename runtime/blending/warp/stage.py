@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from runtime.blending.mesh import Mesh
 from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
-from runtime.blending.stage import KeptFrames, PasteStage, Rest, unchanged
+from runtime.blending.stage import Draw, KeptFrames, PasteStage, Rest, unchanged
 from runtime.blending.warp.picture import WarpPicture
 from runtime.blending.warp.reader import LipReader
 from runtime.blending.warp.shape import MouthShape
@@ -18,8 +18,6 @@ from runtime.types import MouthCrop, Patch, ReferenceFrame
 #: Weights of a frame's neighbours, oldest first: zero phase, two frames of look-ahead.
 SMOOTHING = np.array([0.01, 0.16, 0.66, 0.16, 0.01], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
-#: Reading by least squares shrinks movements (slope 0.8 on faces never trained on); undo that.
-EXPRESSION = 1.2
 #: Heads turned further than this show too little of one lip corner.
 MOST_YAW = 0.55
 #: How fast the light inside the mouth follows the generated one, per frame.
@@ -46,17 +44,21 @@ class WarpStage:
     frames with the head turned away are.
     """
 
-    def __init__(self, options: BlendOptions, *, rest: Rest | None = None) -> None:
+    def __init__(
+        self, options: BlendOptions, *, rest: Rest | None = None, draw: Draw | None = None
+    ) -> None:
         """Load the lip reader.
 
         Args:
             options: Used by the fallback.
             rest: Gives a frame's mouth in silence; without it the first mouth stands for it.
+            draw: Draws what the face says for known sounds; without it readings are believed.
         """
         self._reader = LipReader()
-        self._rest = rest
+        self._rest, self._draw = rest, draw
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
-        self._pictures = KeptFrames[WarpPicture](KEPT_PICTURES)
+        self._pictures = KeptFrames[WarpPicture | None](KEPT_PICTURES)
+        self._calibration: NDArray[np.float32] | None = None
         self._start()
 
     def push(
@@ -81,20 +83,30 @@ class WarpStage:
         self._trusted: bool | None = None
 
     def _read(self, reference: ReferenceFrame, mouth: MouthCrop, speaking: float) -> _Waiting:
-        if not reference.has_face or not self._can_warp(reference):
+        picture = None
+        if reference.has_face and self._trusted is not False:
+            picture = self._pictures.get(reference, lambda: self._prepare(reference, mouth))
+            if self._trusted is None:
+                self._trusted = picture is not None
+        if picture is None:
             return _Waiting(reference, mouth, speaking, None, None)
-        picture = self._pictures.get(reference, lambda: self._prepare(reference, mouth))
-        motion = self._reader.read(picture.rest, mouth)
+        motion = self._reader.read(picture.rest, mouth) @ self._calibrated(picture, reference)
         return _Waiting(reference, mouth, speaking, picture, motion)
 
-    def _prepare(self, reference: ReferenceFrame, mouth: MouthCrop) -> WarpPicture:
+    def _prepare(self, reference: ReferenceFrame, mouth: MouthCrop) -> WarpPicture | None:
+        if not can_warp(reference):
+            return None
         rest = self._rest(reference) if self._rest else mouth
         return WarpPicture(reference, rest, self._reader)
 
-    def _can_warp(self, reference: ReferenceFrame) -> bool:
-        if self._trusted is None:
-            self._trusted = can_warp(reference)
-        return self._trusted and can_warp(reference)
+    def _calibrated(self, picture: WarpPicture, reference: ReferenceFrame) -> NDArray[np.float32]:
+        """Give what readings are multiplied by; learned once, from the first face shown."""
+        if self._calibration is None:
+            if self._draw is None:
+                return self._reader.uncalibrated
+            mouths = self._draw(reference, self._reader.probes)
+            self._calibration = self._reader.calibrate(picture.rest, mouths)
+        return self._calibration
 
     def _show(self) -> Patch:
         """Finish the oldest frame."""
@@ -105,7 +117,7 @@ class WarpStage:
         if frame.picture is None or frame.motion is None:
             self._queue.popleft()
             return self._paste.push(frame.reference, frame.mouth)[0]
-        motion = self._smoothed(frame.motion) * np.float32(EXPRESSION * frame.speaking)
+        motion = self._smoothed(frame.motion) * np.float32(frame.speaking)
         self._queue.popleft()
         self._past.append(frame.motion)
         if frame.speaking == 0:
@@ -126,9 +138,7 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether a frame's landmarks carry a warp: upright, frontal, wholly in the picture."""
-    if reference.angle != 0:
-        return False
+    """Tell whether a frame's landmarks carry a warp: frontal, wholly in the picture."""
     height, width = reference.size
     points = reference.landmarks
     inside = ((points >= 0) & (points < (width, height))).all(-1).mean() > 0.98

@@ -1,0 +1,74 @@
+"""The colours of a mouth's inside in one picture's light."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.blending.lips import Points
+from runtime.types import Frame
+
+#: Luma of black and chroma of grey in planes of limited range.
+BLACK, GREY = np.float32(16), np.float32(128)
+#: Face-mesh points on the cheeks, where the skin's colour is read.
+_CHEEKS = (205, 425, 50, 280, 206, 426, 207, 427)
+#: The brightest skin a photograph shows, relative to its brightest channel.
+_FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
+
+Colour = NDArray[np.float32]
+
+
+class Palette(NamedTuple):
+    """Colours as luma and chroma, float32 ``(3,)``, counted from black and grey.
+
+    They can be darkened by multiplying.
+    """
+
+    tooth: Colour
+    dark: Colour
+    tongue: Colour
+    skin_level: float
+
+    @classmethod
+    def of(cls, picture: Frame, points: Points, eye_distance: float) -> "Palette":
+        """Choose colours from the light on the skin.
+
+        Args:
+            picture: uint8 ``(h, w, 3)`` BGR.
+            points: Its face mesh in pixels.
+            eye_distance: Between the outer corners, in pixels.
+        """
+        skin = _skin(picture, points, eye_distance)
+        top = max(float(skin.max()), 1.0)
+        cast = skin / top
+        # Skin says little of the light's colour, because skins differ: believe a third of it.
+        tint = np.clip((cast / _FAIR_SKIN) ** 0.35, 0.55, 1.15) * np.array([0.87, 0.95, 1.0])
+        tooth = np.clip(66 + 0.54 * top, 80, 200) * np.minimum(tint, [0.90, 0.965, 1.0])
+        # Teeth are ivory in any light: never greener than red nor bluer than green.
+        tooth[2] = max(tooth[2], 1.03 * tooth[1])
+        tooth[1] = max(tooth[1], 1.04 * tooth[0])
+        dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
+        tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
+        level = max(float(skin.mean()), 1.0)
+        return cls(_in_planes(tooth), _in_planes(dark), _in_planes(tongue), level)
+
+
+def _in_planes(bgr: NDArray[np.floating]) -> Colour:
+    """Convert a colour as ``runtime.planes`` converts pixels."""
+    pixels = np.full((2, 2, 3), np.clip(bgr, 0, 255).round(), np.uint8)
+    converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    counted = converted[[0, 4, 5]] - np.array([BLACK, GREY, GREY], np.float32)
+    return np.asarray(counted, np.float32)
+
+
+def _skin(picture: Frame, points: Points, eye_distance: float) -> Colour:
+    """Read the skin's colour: median over patches on the cheeks."""
+    reach = max(1, int(0.04 * eye_distance))
+    height, width = picture.shape[:2]
+    found = []
+    for x, y in points[list(_CHEEKS)].round().astype(int):
+        if 0 <= x < width and 0 <= y < height:
+            patch = picture[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+            found.append(patch.reshape(-1, 3).mean(0))
+    return np.asarray(np.median(found, 0) if found else np.full(3, 128.0), np.float32)
