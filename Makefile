@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TEXT ?= Hello! I am a picture, and this is my voice. Everything you see was made on a plain processor.
 
-.PHONY: demo test setup serve bench lock bundled-model clean
+.PHONY: demo test setup serve bench quality lock bundled-model clean
 
 demo: setup  ## speak a sentence with the sample avatar: demo.mp4
 	$(BIN)/mouthpiece demo --text "$(TEXT)" --output demo.mp4
@@ -22,6 +22,9 @@ test: $(VENV)/.dev models/local/.fetched  ## format, lint, types, contracts, tes
 
 bench: $(VENV)/.dev models/local/.fetched  ## measure this machine: benchmarks/results.json, docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+quality: setup  ## remake the pictures of README.md and docs/quality.md
+	$(BIN)/python examples/quality_sheet.py --output docs/quality.jpg --strips docs/demo.jpg
 
 setup: $(VENV)/.run models/local/.fetched
 

@@ -1,9 +1,10 @@
-"""Show every blend method and preset on your own pictures, side by side.
+"""Show every blend method and preset, and faces that speak, on the sample avatars or your own.
 
-    python examples/quality_sheet.py --audio speech.wav --output sheet.png face1.jpg face2.mp4
+    python examples/quality_sheet.py --output sheet.jpg --strips strips.jpg [face1.jpg face2.mp4]
 
-Each avatar gives one row per method and preset: the speaking face, the source's mouth, then mouths
-from the one nearest to the source's to the most open one. Sharpness is printed.
+The sheet has one block per avatar: the face, silent and speaking, and for every method and preset
+the mouth half and wide open, in the same two moments for all. The strips show one face per line,
+from closed to open. Sharpness against the picture's own is printed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -21,117 +20,178 @@ import numpy as np
 
 from api.options import AnimateOptions, Blend, Preset
 from api.service import Mouthpiece
-from runtime.blending import METHODS, PRESETS, sharpness
+from api.settings import Settings
+from api.speech import sample_avatar, synthesize
+from runtime.blending import METHODS, PRESETS, opening, sharpness
 from runtime.blending.lips import LIPS
 from runtime.types import Frame, Landmarks
 from runtime.video import read_frames
 
-COLUMNS = 5
-FACE_WH, MOUTH_WH = (200, 240), (260, 240)
-MOST_FRAMES = 150
+TEXT = "Papa, may I buy my own boat?"
+FACE_WH, MOUTH_WH, STRIP_WH = (340, 476), (208, 140), (200, 240)
+FACE_REACH, MOUTH_REACH = 1.4, 1.7
+GAP = 4
+CAPTION_HEIGHT, TITLE_HEIGHT = 24, 48
+STRIP_FRAMES = 6
 
 
-class Row(NamedTuple):
-    """One line of the sheet: its name and what to choose for it."""
+class Avatar(NamedTuple):
+    """A face and its speech by the method ``auto``.
 
-    name: str
-    options: AnimateOptions
+    Attributes:
+        path: Its picture or video.
+        frame: The first frame, uint8 ``(h, w, 3)`` BGR.
+        landmarks: The face in it, float32 ``(468, 2)``, pixels.
+        speaking: The frames of the speech.
+        order: Numbers of the speaking frames, from the most closed mouth to the most open one.
+    """
 
-
-class Source(NamedTuple):
-    """An avatar's first frame, and where its face is."""
-
+    path: Path
     frame: Frame
     landmarks: Landmarks
+    speaking: list[Frame]
+    order: list[int]
+
+    def moment(self, share: float) -> int:
+        """Give the number of the frame whose mouth is wider than that share of all."""
+        return self.order[round(share * (len(self.order) - 1))]
 
 
-def rows_to_show() -> Iterator[Row]:
-    """Yield every method, then every preset."""
-    for method in METHODS:
-        if method != "auto":
-            yield Row(method, AnimateOptions(blend=cast(Blend, method)))
-    for preset in PRESETS:
-        yield Row(f"preset {preset}", AnimateOptions(preset=cast(Preset, preset)))
+def open_avatar(mouthpiece: Mouthpiece, path: Path, speech: Path, folder: Path) -> Avatar:
+    """Let a face speak, and look where its mouth is how far open."""
+    film = folder / f"{path.stem}.mp4"
+    mouthpiece.animate(path, speech, film)
+    (frame,), (landmarks,) = look_at(mouthpiece, path, at_most=1)
+    speaking, lips = look_at(mouthpiece, film)
+    return Avatar(path, frame, landmarks, speaking, np.argsort(opening(np.stack(lips))).tolist())
 
 
-def sheet_rows(mouthpiece: Mouthpiece, avatar: Path, audio: Path) -> Iterator[Frame]:
-    """Animate an avatar in every way; yield one picture row for each."""
-    source = open_source(mouthpiece, avatar)
-    own = sharpness(source.frame, source.landmarks)
-    for row in rows_to_show():
-        frames = animate(mouthpiece, avatar, audio, row)
-        shown = spread_by_opening(frames, source)
-        kept = float(np.median([sharpness(frame, source.landmarks) for frame in shown])) / own
-        line = f"{avatar.name:32} {row.name:16} sharpness {kept:.2f} of the source's"
-        sys.stdout.write(line + "\n")
-        yield picture_row(row.name, [source.frame, *shown], source.landmarks)
+def look_at(
+    mouthpiece: Mouthpiece, path: Path, at_most: int | None = None
+) -> tuple[list[Frame], list[Landmarks]]:
+    """Give the frames of a picture or video, and the landmarks of its face in each."""
+    known = mouthpiece.add_avatar(path)
+    with mouthpiece.avatars.open(known.avatar_id) as opened:
+        references = list(opened.frames(iter(range(known.frames)[:at_most])))
+    frames = [cv2.cvtColor(reference.planes, cv2.COLOR_YUV2BGR_I420) for reference in references]
+    return cast(list[Frame], frames), [reference.landmarks for reference in references]
 
 
-def open_source(mouthpiece: Mouthpiece, avatar: Path) -> Source:
-    """Prepare an avatar and give its first frame."""
-    added = mouthpiece.add_avatar(avatar)
-    reference = next(mouthpiece.avatars.open(added.avatar_id).frames(iter([0])))
-    frame = np.asarray(cv2.cvtColor(reference.planes, cv2.COLOR_YUV2BGR_I420), np.uint8)
-    return Source(frame, reference.landmarks)
+def block(mouthpiece: Mouthpiece, avatar: Avatar, speech: Path, folder: Path) -> Frame:
+    """Picture an avatar and its mouth by every method and preset."""
+    ways = {name: AnimateOptions(blend=cast(Blend, name)) for name in METHODS if name != "auto"}
+    ways |= {f"preset {name}": AnimateOptions(preset=cast(Preset, name)) for name in PRESETS}
+    cells = []
+    for name, options in ways.items():
+        film = folder / "way.mp4"
+        mouthpiece.animate(avatar.path, speech, film, options)
+        frames = list(read_frames(film))
+        shown = [frames[avatar.moment(share)] for share in (0.7, 1.0)]
+        kept = sharpness(shown[0], avatar.landmarks) / sharpness(avatar.frame, avatar.landmarks)
+        sys.stdout.write(f"{avatar.path.name:24} {name:16} sharpness {kept:.2f} of the source's\n")
+        mouths = [cut(frame, avatar.landmarks[LIPS], MOUTH_REACH, MOUTH_WH) for frame in shown]
+        cells.append(captioned(name, beside(mouths)))
+    grid = below([beside(cells[first : first + 2]) for first in range(0, len(cells), 2)])
+    faces = below(
+        [
+            captioned(name, cut(frame, avatar.landmarks, FACE_REACH, FACE_WH))
+            for name, frame in (
+                ("the picture", avatar.frame),
+                ("speaking (auto)", avatar.speaking[avatar.moment(1.0)]),
+            )
+        ]
+    )
+    title = band(TITLE_HEIGHT, grid.shape[1] + GAP + faces.shape[1], avatar.path.stem, 0.9, 2)
+    return below([title, beside([faces, grid])])
 
 
-def animate(mouthpiece: Mouthpiece, avatar: Path, audio: Path, row: Row) -> list[Frame]:
-    """Give the first frames of one animation."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "row.mp4"
-        mouthpiece.animate(avatar, audio, output, row.options)
-        return list(islice(read_frames(output), MOST_FRAMES))
-
-
-def spread_by_opening(frames: list[Frame], source: Source) -> list[Frame]:
-    """Choose frames from least to most different from the source round the lips."""
-    x, y, width, height = around(source.landmarks[LIPS], 1.1)
-    own = source.frame[y : y + height, x : x + width].astype(np.float32)
-    change = [float(np.abs(frame[y : y + height, x : x + width] - own).mean()) for frame in frames]
-    order = np.argsort(change)
-    return [frames[order[i]] for i in np.linspace(0, len(order) - 1, COLUMNS).astype(int)]
-
-
-def picture_row(name: str, frames: list[Frame], landmarks: Landmarks) -> Frame:
-    """Set the face of the last frame and the mouths of all of them side by side."""
-    tiles = [cut(frames[-1], landmarks, 1.1, FACE_WH)]
-    tiles += [cut(frame, landmarks[LIPS], 1.7, MOUTH_WH) for frame in frames]
-    row = np.hstack(tiles)
-    for colour, thickness in ((0, 4), (255, 1)):
-        cv2.putText(row, name, (6, 20), 0, 0.6, (colour,) * 3, thickness, cv2.LINE_AA)
-    return row
+def strip(avatar: Avatar) -> Frame:
+    """Lay the face side by side in moments from closed to open."""
+    moments = [avatar.moment(share) for share in np.linspace(0, 1, STRIP_FRAMES)]
+    frames = [avatar.speaking[moment] for moment in moments]
+    return beside([cut(frame, avatar.landmarks, FACE_REACH, STRIP_WH) for frame in frames])
 
 
 def cut(frame: Frame, points: Landmarks, reach: float, size_wh: tuple[int, int]) -> Frame:
-    """Cut the surroundings of some points to a size."""
-    x, y, width, height = around(points, reach, size_wh[1] / size_wh[0])
-    part = frame[y : y + height, x : x + width]
-    method = cv2.INTER_AREA if width > size_wh[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(part, size_wh, interpolation=method), np.uint8)
-
-
-def around(points: Landmarks, reach: float, aspect: float = 0.9) -> tuple[int, int, int, int]:
-    """Give x, y, width and height of a window round points, ``reach`` times as wide as they."""
+    """Cut the surroundings of points, ``reach`` times as wide as they are, to a size."""
     low, high = points.min(0), points.max(0)
-    middle, width = (low + high) / 2, float(high[0] - low[0]) * reach
-    x, y = max(middle[0] - width / 2, 0), max(middle[1] - aspect * width / 2, 0)
-    return int(x), int(y), int(width), int(aspect * width)
+    scale = size_wh[0] / (float(high[0] - low[0]) * reach)
+    # Where the picture ends, its edge is shown rather than a smear beyond it.
+    reach_wh, size = np.array(size_wh) / scale / 2, np.array(frame.shape[1::-1])
+    middle = np.clip((low + high) / 2, reach_wh, np.maximum(size - reach_wh, reach_wh))
+    to_cut = np.array([[scale, 0, 0], [0, scale, 0]])
+    to_cut[:, 2] = np.array(size_wh) / 2 - scale * middle
+    # Area averaging when it shrinks: a cubic alone would alias.
+    blur = max(0.5 / scale - 0.5, 0.0)
+    soft = cv2.GaussianBlur(frame, (0, 0), blur) if blur else frame
+    warped = cv2.warpAffine(soft, to_cut, size_wh, flags=cv2.INTER_CUBIC, borderMode=1)
+    return np.asarray(warped, np.uint8)
+
+
+def captioned(name: str, picture: Frame) -> Frame:
+    """Write a name above a picture."""
+    return np.vstack([band(CAPTION_HEIGHT, picture.shape[1], name, 0.5, 1), picture])
+
+
+def band(height: int, width: int, words: str, size: float, thickness: int) -> Frame:
+    """Write words on a white band."""
+    white = np.full((height, width, 3), 255, np.uint8)
+    cv2.putText(white, words, (2, height - 8), 0, size, (40, 40, 40), thickness, cv2.LINE_AA)
+    return white
+
+
+def beside(pictures: list[Frame]) -> Frame:
+    """Set pictures side by side, gaps between them, white where one is lower."""
+    height = max(picture.shape[0] for picture in pictures)
+    cells = [
+        cv2.copyMakeBorder(
+            picture, 0, height - picture.shape[0], 0, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3
+        )
+        for picture in pictures
+    ]
+    return np.asarray(np.hstack(cells)[:, :-GAP], np.uint8)
+
+
+def below(pictures: list[Frame]) -> Frame:
+    """Set pictures one below the other, gaps between them; the first one's width counts."""
+    gap = np.full((GAP, pictures[0].shape[1], 3), 255, np.uint8)
+    return np.vstack([part for picture in pictures for part in (picture, gap)][:-1])
+
+
+def sample_avatars(settings: Settings) -> list[Path]:
+    """Give the photograph that set-up installed, and the drawn faces beside this script."""
+    return [sample_avatar(settings), *sorted(Path(__file__).with_name("avatars").glob("*.jpg"))]
 
 
 def main() -> None:
-    """Make the sheet."""
+    """Make the sheet, the strips or both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("avatars", nargs="+", type=Path, help="images or videos with a face")
-    parser.add_argument("--audio", required=True, type=Path, help="some speech")
-    parser.add_argument("--output", required=True, type=Path, help="picture to write")
+    parser.add_argument("avatars", nargs="*", type=Path, help="pictures or videos of a face")
+    parser.add_argument("--audio", type=Path, help="some speech [default: the built-in voice]")
+    parser.add_argument("--output", type=Path, help="sheet of methods and presets to write")
+    parser.add_argument("--strips", type=Path, help="strips of speaking faces to write")
     arguments = parser.parse_args()
-    with Mouthpiece() as mouthpiece:
-        rows = [
-            row
-            for avatar in arguments.avatars
-            for row in sheet_rows(mouthpiece, avatar, arguments.audio)
-        ]
-    cv2.imwrite(str(arguments.output), np.vstack(rows))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = Settings(cache_dir=folder / "cache")
+        speech = arguments.audio or folder / "speech.wav"
+        if not arguments.audio:
+            speech.write_bytes(synthesize(TEXT))
+        with Mouthpiece(settings) as mouthpiece:
+            avatars = [
+                open_avatar(mouthpiece, path, speech, folder)
+                for path in arguments.avatars or sample_avatars(settings)
+            ]
+            if arguments.output:
+                blocks = [block(mouthpiece, avatar, speech, folder) for avatar in avatars]
+                write(arguments.output, below(blocks))
+        if arguments.strips:
+            write(arguments.strips, below([strip(avatar) for avatar in avatars]))
+
+
+def write(path: Path, picture: Frame) -> None:
+    """Write a picture; JPEG in a quality that documents can afford."""
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 if __name__ == "__main__":
