@@ -9,15 +9,18 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from runtime.decoded_planes import can_take, decoded_planes
 from runtime.hdr import needs_mapping, to_srgb
 from runtime.image import Picture, check_size, turn
 from runtime.media import MediaSource, source_name
+from runtime.planes import to_bgr
 
 #: Pixel aspect ratios beyond this are nonsense in a header.
 MAX_ASPECT = 8
 #: YUV without a tag: high definition is BT.709, all else BT.601 (what players assume).
 HD_HEIGHT = 720
 UNSPECIFIED_COLORSPACE = 2
+BT709, BT601 = 1, 6
 #: Accurate rounding keeps colours within one level, for 5 ms instead of 1 ms a 1080p frame.
 SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 #: Signs of a display matrix (a, b, c, d; ISO 14496-12) as EXIF orientations.
@@ -89,6 +92,10 @@ class FrameConverter:
         if needs_mapping(transfer, primaries):
             wide = self._pixels(frame, size, "bgr48le").astype(np.uint16, copy=False)
             return Picture(turn(to_srgb(wide, transfer, primaries), self._orientation), None)
+        matrix = _matrix(frame)
+        if size == (frame.height, frame.width) and can_take(frame, matrix):
+            planes = decoded_planes(frame, matrix, self._orientation)
+            return Picture(to_bgr(planes), None, planes)
         has_alpha = any(component.is_alpha for component in frame.format.components)
         pixels = self._pixels(frame, size, "bgra" if has_alpha else "bgr24")
         upright = turn(pixels.astype(np.uint8, copy=False), self._orientation)
@@ -100,7 +107,7 @@ class FrameConverter:
         self, frame: av.VideoFrame, size: tuple[int, int], pixel_format: str
     ) -> NDArray[np.generic]:
         untagged = frame.colorspace == UNSPECIFIED_COLORSPACE and not frame.format.is_rgb
-        hd = untagged and frame.height >= HD_HEIGHT
+        hd = untagged and _matrix(frame) == BT709
         converted = self._reformatter.reformat(
             frame,
             width=size[1],
@@ -111,3 +118,10 @@ class FrameConverter:
             threads=1,
         )
         return converted.to_ndarray()
+
+
+def _matrix(frame: av.VideoFrame) -> int:
+    """Give the ISO 23091-2 code of a frame's matrix; see ``HD_HEIGHT`` for untagged ones."""
+    if frame.colorspace != UNSPECIFIED_COLORSPACE:
+        return int(frame.colorspace)
+    return BT709 if frame.height >= HD_HEIGHT else BT601

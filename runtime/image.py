@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from runtime.errors import TooLargeError, UnsupportedFormatError, VideoDecodeError
 from runtime.image_header import ImageHeader, read_header
 from runtime.media import MediaSource, source_name
-from runtime.types import Frame
+from runtime.types import Frame, Planes
 
 #: uint8 ``(h, w)``, 255 is opaque.
 Alpha = NDArray[np.uint8]
@@ -25,10 +25,12 @@ class Picture(NamedTuple):
     Attributes:
         frame: uint8 ``(h, w, 3)`` BGR; colours under transparency are kept as stored.
         alpha: Opacity, ``None`` when the source has none.
+        planes: The same picture as I420 planes, ``None`` where the source holds none.
     """
 
     frame: Frame
     alpha: Alpha | None
+    planes: Planes | None = None
 
 
 def decode_image(

@@ -120,8 +120,11 @@ def read_pictures(
     else:
         pictures = read_video(source, fps=fps, max_pixels=max_pixels)
     for picture in pictures:
-        frame, alpha = picture
-        frame = _edit(frame, resize_factor, rotate, crop)
+        frame = _edit(picture.frame, resize_factor, rotate, crop)
+        if frame is picture.frame:
+            yield picture
+            continue
+        alpha = picture.alpha
         alpha = None if alpha is None else _edit(alpha, resize_factor, rotate, crop)
         yield Picture(frame, alpha)
 
