@@ -1,8 +1,10 @@
 """The default detector: BlazeFace finds faces, FaceMesh follows them from frame to frame."""
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ SAME_FACE_OVERLAP = 0.3
 MEMORY_FRAMES = 250
 #: Faces followed at most, largest first.
 MOST_FACES = 8
+#: Frames whose lips are read while the faces of the next ones are followed.
+FRAMES_AHEAD = 2
 
 
 class BlazeFaceMesh:
@@ -74,15 +78,33 @@ class BlazeFaceMesh:
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
         return [
-            sorted(_Tracker(self, passes=3).push(frame), key=lambda face: -face.score)
+            sorted(
+                self._with_exact_lips(frame, _Tracker(self, passes=3).push(frame)),
+                key=lambda face: -face.score,
+            )
             for frame in frames
         ]
 
     def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
         """Follow faces through one video, see ``FaceDetector``."""
         tracker = _Tracker(self, passes=2)
-        for frame in frames:
-            yield tracker.push(frame)
+        reading: deque[Future[list[Detection]]] = deque()
+        # Following needs the frame before, lips do not: they are read in a thread of their own.
+        with ThreadPoolExecutor(1, "mouthpiece-lips") as reader:
+            for frame in frames:
+                faces = tracker.push(frame)
+                reading.append(reader.submit(self._with_exact_lips, frame, faces))
+                if len(reading) > FRAMES_AHEAD:
+                    yield reading.popleft().result()
+            yield from (faces.result() for faces in reading)
+
+    def _with_exact_lips(self, frame: Frame, faces: list[Detection]) -> list[Detection]:
+        if self.lips is None:
+            return faces
+        return [
+            replace(face, landmarks=self.lips.with_exact_lips(frame, face.landmarks))
+            for face in faces
+        ]
 
 
 @dataclass(slots=True)
@@ -126,10 +148,7 @@ class _Tracker:
         angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
         size = (frame.shape[0], frame.shape[1])
         box = boxes.clip(mesh_points.mesh_face_box(face.landmarks, size, angle), size)
-        landmarks = face.landmarks
-        if self._networks.lips is not None:
-            landmarks = self._networks.lips.with_exact_lips(frame, landmarks)
-        return Detection(box, face.score, landmarks, roll, face.face_id)
+        return Detection(box, face.score, face.landmarks, roll, face.face_id)
 
     def _forget_places(self) -> None:
         """Start a new shot: numbers are handed on by size, as nothing else is known."""
