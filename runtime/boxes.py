@@ -217,6 +217,7 @@ def smooth_track(track: Track, *, scale: float) -> Track:
 
     Both kernels are symmetric, hence without lag: a Gaussian for rest and a Savitzky-Golay
     kernel of second order (Savitzky & Golay 1964) for motion, mixed by how far they disagree.
+    Where even the second is left behind, at the start and end of a jerk, the track stays as it is.
 
     Args:
         track: ``(n, k)`` values.
@@ -229,10 +230,19 @@ def smooth_track(track: Track, *, scale: float) -> Track:
         return track.astype(np.float64)
     calm = _filtered(track, _gaussian(REST_SIGMA))
     quick = _filtered(track, _savitzky_golay(MOTION_REACH))
-    disagreement = np.abs(calm - quick) / max(scale, 1e-9)
+    quick = _followed(quick, track.astype(np.float64), scale)
+    return _followed(calm, quick, scale)
+
+
+def _followed(steady: Track, nimble: Track, scale: float) -> Track:
+    """Give the steady track where the two agree, the nimble one where they do not."""
+    disagreement = np.abs(steady - nimble) / max(scale, 1e-9)
     share = (disagreement - REST_DISAGREEMENT) / (MOTION_DISAGREEMENT - REST_DISAGREEMENT)
-    share = _filtered(np.clip(share, 0, 1), _gaussian(1.0))
-    mixed: Track = calm + np.clip(share, 0, 1) * (quick - calm)
+    # The neighbours of a jerk belong to it; without them smoothing would halve its share.
+    widened = np.pad(np.clip(share, 0, 1), ((1, 1), (0, 0)))
+    share = np.maximum(np.maximum(widened[:-2], widened[1:-1]), widened[2:])
+    share = _filtered(share, _gaussian(1.0))
+    mixed: Track = steady + np.clip(share, 0, 1) * (nimble - steady)
     return mixed
 
 
