@@ -69,11 +69,9 @@ class Animator:
 
         Args:
             generator: Makes mouths.
-            mesh: Reads lips on generated mouths, for ``warp`` and for ``silence``; ``None`` does
-                without both.
+            mesh: Reads lips on silent frames, for ``silence``; ``None`` does without.
         """
         self._generator = generator
-        self._mesh = mesh
         self.blend = ""
         self.timer = StageTimer()
         self.silence = SilenceMeter(mesh)
@@ -110,20 +108,26 @@ class Animator:
             _Step(reference, chunk, speech if options.silence_gating else 1.0, speech == 0.0)
             for (chunk, speech), reference in zip(sound, references, strict=False)
         )
-        is_still = len(avatar) == 1
-        self.blend = chosen_method(options.blend, is_still=is_still)
+        self.blend = chosen_method(options.blend)
         blender = make_blender(
             options.blend,
             rest=self._generator.rest,
             draw=self._generator.draw,
-            is_still=is_still,
+            is_still=len(avatar) == 1,
         )
+        silent: deque[bool] = deque()
         for step, mouth in self._mouths(steps):
-            self.silence.observe(mouth, is_silent=step.is_silent and step.reference.has_face)
+            silent.append(step.is_silent and step.reference.has_face)
             with self.timer("blend"):
                 patches = blender.push(step.reference, mouth, speaking=step.weight)
-            yield from patches
-        yield from blender.flush()
+            yield from self._observed(patches, silent)
+        yield from self._observed(blender.flush(), silent)
+
+    def _observed(self, patches: Iterable[Patch], silent: deque[bool]) -> Iterator[Patch]:
+        """Yield patches after a look at the lips on those of silent frames."""
+        for patch in patches:
+            self.silence.observe(patch, is_silent=silent.popleft())
+            yield patch
 
     def _listen(
         self, waveforms: Iterable[Waveform], fps: float, options: StreamOptions

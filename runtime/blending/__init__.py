@@ -56,20 +56,14 @@ def make_blender(
             mouth seen for a frame stands for it.
         draw: Draws a frame's mouths for given sounds, as ``Generator.draw`` does: ``warp`` learns
             from them how much of its movements a face shows.
-        is_still: The avatar has one frame; decides what ``auto`` is.
+        is_still: The avatar has one frame: ``warp`` may show the teeth in it.
     """
-    method = chosen_method(options, is_still=is_still)
+    method = chosen_method(options)
     if method == "warp":
-        return WarpStage(options, rest=rest, draw=draw)
+        return WarpStage(options, rest=rest, draw=draw, is_still=is_still)
     return PasteStage(_PASTES[method](options), rest=rest)
 
 
-def chosen_method(options: BlendOptions, *, is_still: bool) -> str:
-    """Give the method that is used: ``auto`` warps still avatars and pastes videos.
-
-    A still avatar pays for its splines once; in a video every frame would, and its mouth moves
-    under the warp.
-    """
-    if options.method != "auto":
-        return options.method
-    return "warp" if is_still else options.auto_for_videos
+def chosen_method(options: BlendOptions) -> str:
+    """Give the method that is used: ``auto`` is ``warp``."""
+    return "warp" if options.method == "auto" else options.method

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from runtime.errors import OptionError
 
-#: Every blend method by name; ``auto`` chooses, ``warp`` falls back to ``mesh`` when it must.
+#: Every blend method by name; ``auto`` is ``warp``, which falls back to ``mesh`` when it must.
 METHODS = ("box", "ellipse", "multiscale", "edge_aware", "guided", "hd", "mesh", "warp", "auto")
 
 
@@ -21,7 +21,6 @@ class BlendOptions:
 
     Attributes:
         method: One of ``METHODS``.
-        auto_for_videos: What ``auto`` takes for avatars of more than one frame.
         mouth_region_size: How much of the lower face is replaced, 0.2 to 1; 0.6 reaches from
             under the nose to the chin.
         blur_intensity: Width of the fade at the mask's border, as the kernel of a Gaussian in
@@ -33,7 +32,6 @@ class BlendOptions:
     """
 
     method: str = "auto"
-    auto_for_videos: str = "mesh"
     mouth_region_size: float = NATURAL_SIZE
     blur_intensity: int = 41
     sharpen_mouth: bool = False
@@ -47,11 +45,8 @@ class BlendOptions:
         Raises:
             OptionError: A value is outside its range.
         """
-        for method in (self.method, self.auto_for_videos):
-            if method not in METHODS:
-                raise OptionError(f"unknown blend method {method!r}; choose of {list(METHODS)}")
-        if self.auto_for_videos == "auto":
-            raise OptionError("auto_for_videos must name a method, not 'auto'")
+        if self.method not in METHODS:
+            raise OptionError(f"unknown blend method {self.method!r}; choose of {list(METHODS)}")
         _check_range("mouth_region_size", self.mouth_region_size, 0.2, 1.0)
         _check_range("blur_intensity", self.blur_intensity, 3, 101)
         _check_range("sharpen_amount", self.sharpen_amount, 0.0, 2.0)
@@ -63,7 +58,7 @@ def first_row(options: BlendOptions) -> int:
     The mask of the soft methods begins under the nose; what lies above need not be generated.
     ``box`` shows all, and the coarse levels of ``multiscale`` look beyond their mask.
     """
-    shows_all = {"box", "multiscale"} & {options.method, options.auto_for_videos}
+    shows_all = options.method in ("box", "multiscale")
     return 0 if shows_all or options.mouth_region_size > NATURAL_SIZE else SHOWN_ROW
 
 
@@ -76,6 +71,6 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 PRESETS = {
     "default": BlendOptions(),
     "fast": BlendOptions(method="ellipse"),
-    "quality": BlendOptions(auto_for_videos="hd", blur_intensity=61, sharpen_mouth=True),
+    "quality": BlendOptions(blur_intensity=61, sharpen_mouth=True),
     "beard": BlendOptions(method="guided", mouth_region_size=0.4),
 }

@@ -4,6 +4,8 @@ Thin-plate splines (Bookstein 1989) through lips, jaw and still points, evaluate
 by one matrix product per frame; the matrix depends on the reference frame alone.
 """
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,11 @@ from runtime.types import FaceBox
 CELL = 0.025
 #: Stiffness of the splines at lips and elsewhere: lips are followed, the rest is smoothed.
 _LIP_STIFFNESS, _SKIN_STIFFNESS = 1e-4, 2e-3
-#: The face's outline, all round.
+#: Every second point of the face's outline, all round.
 _OVAL = np.concatenate(
     [
-        [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377],
-        [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109],
+        [10, 297, 284, 389, 454, 361, 397, 379, 400],
+        [152, 176, 150, 172, 132, 234, 162, 54, 67],
     ]
 )
 _LIP_POINTS = 44
@@ -51,8 +53,8 @@ class WarpField:
         at_grid = apply_affine(invert_affine(shape.to_frame), self._grid_points())
         still = np.concatenate([shape.points[STILL], _outer_ring(shape), self._rim()])
         moving = [np.concatenate([r.reshape(-1, 2), shape.points[JAW]]) for r in shape.source]
-        bases = [_spline_basis(points, still, at_grid) for points in moving]
-        self._bases = np.stack(bases) * self._taper()[:, None]
+        self._splines = [_Spline(points, still, at_grid) for points in moving]
+        self._edge = self._taper()[:, None]
         across, down = np.arange(self._columns), np.arange(2 * self._rows)
         self._cells = np.dstack(np.meshgrid(across, down)).astype(np.float32)
 
@@ -66,13 +68,13 @@ class WarpField:
             Two grids float32 ``(2, rows, columns, 2)``, one sample in the middle of each cell:
             source minus target, in pixels.
         """
-        moved = np.stack(
-            [
-                np.concatenate([(goal - start).reshape(-1, 2), pose.jaw])
-                for goal, start in zip((pose.upper, pose.lower), self._shape.source, strict=True)
-            ]
-        )
-        forward = np.asarray(self._bases @ (moved @ self._shape.to_frame[:, :2].T), np.float32)
+        linear = self._shape.to_frame[:, :2].T
+        forward = np.empty((2, self._rows * self._columns, 2), np.float32)
+        for part, spline, goal, start in zip(
+            forward, self._splines, (pose.upper, pose.lower), self._shape.source, strict=True
+        ):
+            moved = np.concatenate([(goal - start).reshape(-1, 2), pose.jaw])
+            np.multiply(spline.spread(np.asarray(moved @ linear)), self._edge, out=part)
         # One picture of both, one above the other: their borders do not move, so neither sees
         # the other.
         backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))
@@ -120,20 +122,48 @@ def _outer_ring(shape: MouthShape) -> Points:
     return np.asarray(centre + (shape.points[_OVAL] - centre) * 1.3, np.float32)
 
 
-def _spline_basis(moving: Points, still: Points, at: Points) -> NDArray[np.float32]:
-    """Give the matrix ``(at, moving)`` from movements of control points to movements elsewhere."""
-    points = np.concatenate([moving, still]).astype(np.float64)
-    count = len(points)
-    stiffness = np.full(count, _SKIN_STIFFNESS)
-    stiffness[:_LIP_POINTS] = _LIP_STIFFNESS
-    system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _kernel(points, points) + np.diag(stiffness)
-    affine = np.column_stack([np.ones(count), points])
-    system[:count, count:], system[count:, :count] = affine, affine.T
-    # OpenCV's own algebra: for systems this small NumPy's threads cost ten times what they save.
-    solved = np.ascontiguousarray(cv2.invert(system)[1][:, : len(moving)])
-    rows = np.column_stack([_kernel(at, points), np.ones(len(at)), at])
-    return np.asarray(cv2.gemm(rows, solved, 1, np.empty(0), 0), np.float32)
+class _Spline:
+    """One thin-plate spline: movements of control points to movements of a grid.
+
+    The first movement is solved for by itself; from the second on a matrix is kept that does it.
+    Frames of a video are shown once, and the matrix costs four times as much.
+    """
+
+    def __init__(self, moving: Points, still: Points, at: Points) -> None:
+        """Set the equations up.
+
+        Args:
+            moving: Control points that are moved, lips first.
+            still: Control points that stay.
+            at: The grid.
+        """
+        points = np.concatenate([moving, still]).astype(np.float64)
+        count, self._moving = len(points), len(moving)
+        stiffness = np.full(count, _SKIN_STIFFNESS)
+        stiffness[:_LIP_POINTS] = _LIP_STIFFNESS
+        self._system = np.zeros((count + 3, count + 3))
+        self._system[:count, :count] = _kernel(points, points) + np.diag(stiffness)
+        affine = np.column_stack([np.ones(count), points])
+        self._system[:count, count:], self._system[count:, :count] = affine, affine.T
+        self._rows = np.column_stack([_kernel(at, points), np.ones(len(at)), at])
+        self._is_new = True
+
+    def spread(self, moved: Points) -> NDArray[np.float32]:
+        """Give the grid's movements ``(n, 2)`` for those of the moving points."""
+        if not self._is_new:
+            return np.asarray(self._matrix @ moved, np.float32)
+        self._is_new = False
+        goal = np.zeros((len(self._system), 2))
+        goal[: self._moving] = moved
+        # OpenCV's own algebra: for systems this small NumPy's threads cost ten times what they
+        # save.
+        weights = cv2.solve(self._system, goal, flags=cv2.DECOMP_LU)[1]
+        return np.asarray(cv2.gemm(self._rows, weights, 1, np.empty(0), 0), np.float32)
+
+    @cached_property
+    def _matrix(self) -> NDArray[np.float32]:
+        solved = np.ascontiguousarray(cv2.invert(self._system)[1][:, : self._moving])
+        return np.asarray(cv2.gemm(self._rows, solved, 1, np.empty(0), 0), np.float32)
 
 
 def _kernel(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -63,7 +63,15 @@ class Layer(NamedTuple):
 class Interior:
     """Paints the inside of one reference frame's mouth."""
 
-    def __init__(self, shape: MouthShape, palette: Palette, picture: Picture, at: FaceBox) -> None:
+    def __init__(
+        self,
+        shape: MouthShape,
+        palette: Palette,
+        picture: Picture,
+        at: FaceBox,
+        *,
+        is_still: bool,
+    ) -> None:
         """Find the picture's teeth.
 
         Args:
@@ -71,6 +79,7 @@ class Interior:
             palette: Colours in the picture's light.
             picture: The frame's pixels in ``at``, level.
             at: Level rectangle round the mouth.
+            is_still: Teeth that the picture shows may be used; those of a video come and go.
         """
         self._shape, self._palette, self._picture, self._at = shape, palette, picture, at
         self._unit = shape.eye_distance / 100
@@ -79,7 +88,7 @@ class Interior:
         self._rest_line = smooth_curve(rest)
         middle = shape.points[[0, 17, 13, 14]].mean(0)
         self._middle_x = float(apply_affine(shape.to_frame, middle)[0])
-        self.shows_teeth = shape.openness > OWN_TEETH_FROM
+        self.shows_teeth = is_still and shape.openness > OWN_TEETH_FROM
         self._own = [
             smooth_curve(apply_affine(shape.to_frame, shape.points[row]))
             for row in (INNER_UPPER, INNER_LOWER)
@@ -143,7 +152,7 @@ class Interior:
         beside = np.abs(place.x - self._middle_x) / self._shape.eye_distance
         edge = self._incisal_edge(place, beside)
         cover = np.clip((edge - place.y) / (1.6 * max(1.0, 0.9 * self._unit)) + 0.5, 0, 1)
-        seen = 0.45 + 0.55 * float(smoothstep(light, 0.22, 0.55))
+        seen = 0.5 + 0.5 * float(smoothstep(light, 0.22, 0.55))
         cover = cover * ((1 - smoothstep(beside, 0.20, 0.31)) * seen)
         grooves = np.zeros_like(beside)
         for at, width, strength in _GAPS:
@@ -184,7 +193,7 @@ class Interior:
 
     def _shadow(self, place: "_Place") -> Floats:
         """Darken under the upper lip, above the lower one and towards the corners."""
-        unit, strength = self._unit, 0.20 if self.shows_teeth else 0.38
+        unit, strength = self._unit, 0.20 if self.shows_teeth else 0.30
         upper = np.exp(np.maximum(place.y - place.top, 0) * np.float32(-1 / (2.2 * unit)))
         lower = np.exp(np.maximum(place.bottom - place.y, 0) * np.float32(-1 / (1.5 * unit)))
         corner = 1 - 0.55 * np.exp(-np.minimum(place.across, 1 - place.across) / 0.07)

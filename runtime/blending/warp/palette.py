@@ -42,12 +42,12 @@ class Palette(NamedTuple):
         skin = _skin(picture, points, eye_distance)
         top = max(float(skin.max()), 1.0)
         cast = skin / top
-        # Skin says little of the light's colour, because skins differ: believe a third of it.
-        tint = np.clip((cast / _FAIR_SKIN) ** 0.35, 0.55, 1.15) * np.array([0.87, 0.95, 1.0])
-        tooth = np.clip(66 + 0.54 * top, 80, 200) * np.minimum(tint, [0.90, 0.965, 1.0])
+        # Skin says little of the light's colour, because skins differ: believe half of it.
+        tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
+        tooth = np.clip(70 + 0.58 * top, 80, 220) * np.minimum(tint, [0.86, 0.95, 1.0])
         # Teeth are ivory in any light: never greener than red nor bluer than green.
-        tooth[2] = max(tooth[2], 1.03 * tooth[1])
-        tooth[1] = max(tooth[1], 1.04 * tooth[0])
+        tooth[2] = max(tooth[2], 1.06 * tooth[1])
+        tooth[1] = max(tooth[1], 1.06 * tooth[0])
         dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
         tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
         level = max(float(skin.mean()), 1.0)

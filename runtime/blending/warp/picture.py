@@ -28,13 +28,21 @@ _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
 class WarpPicture:
     """Warps the lower face of one reference frame to any lip pose."""
 
-    def __init__(self, reference: ReferenceFrame, rest: MouthCrop, reader: LipReader) -> None:
+    def __init__(
+        self,
+        reference: ReferenceFrame,
+        rest: MouthCrop,
+        reader: LipReader,
+        *,
+        is_still: bool = True,
+    ) -> None:
         """Prepare everything that does not depend on the sound.
 
         Args:
             reference: A frame with a face.
             rest: Its mouth in silence.
             reader: Reads its mouths.
+            is_still: It is the avatar's only frame.
         """
         self._reference = reference
         self._level = Level(reference)
@@ -44,7 +52,7 @@ class WarpPicture:
         self._window = _window(self.shape, 2 * self._cell)
         self._field = WarpField(self.shape, self._window, self._cell)
         self._surface = Surface(reference.planes, self._level.region_of(self._window))
-        self._palette, self._interior = self._look_inside()
+        self._palette, self._interior = self._look_inside(is_still)
 
     @cached_property
     def at_rest(self) -> Patch:
@@ -115,7 +123,7 @@ class WarpPicture:
         y1, y2 = int(top - margin - 2), int(bottom + margin + 3)
         return _even(x1, max(y1, window.y1), x2, min(y2, window.y2))
 
-    def _look_inside(self) -> tuple[Palette, Interior]:
+    def _look_inside(self, is_still: bool) -> tuple[Palette, Interior]:
         """Read the picture's light and its teeth."""
         reference, level, around = self._reference, self._level, _even(*self._reference.box)
         region = level.region_of(around)
@@ -126,7 +134,7 @@ class WarpPicture:
         picture = Picture(
             level.cut(face.luma, region, around), level.cut(face.chroma, region, around, scale=2)
         )
-        return palette, Interior(self.shape, palette, picture, around)
+        return palette, Interior(self.shape, palette, picture, around, is_still=is_still)
 
 
 def _window(shape: MouthShape, step: int) -> FaceBox:

@@ -45,7 +45,12 @@ class WarpStage:
     """
 
     def __init__(
-        self, options: BlendOptions, *, rest: Rest | None = None, draw: Draw | None = None
+        self,
+        options: BlendOptions,
+        *,
+        rest: Rest | None = None,
+        draw: Draw | None = None,
+        is_still: bool = True,
     ) -> None:
         """Load the lip reader.
 
@@ -53,9 +58,10 @@ class WarpStage:
             options: Used by the fallback.
             rest: Gives a frame's mouth in silence; without it the first mouth stands for it.
             draw: Draws what the face says for known sounds; without it readings are believed.
+            is_still: The avatar has one frame.
         """
         self._reader = LipReader()
-        self._rest, self._draw = rest, draw
+        self._rest, self._draw, self._is_still = rest, draw, is_still
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture | None](KEPT_PICTURES)
         self._calibration: NDArray[np.float32] | None = None
@@ -97,7 +103,7 @@ class WarpStage:
         if not can_warp(reference):
             return None
         rest = self._rest(reference) if self._rest else mouth
-        return WarpPicture(reference, rest, self._reader)
+        return WarpPicture(reference, rest, self._reader, is_still=self._is_still)
 
     def _calibrated(self, picture: WarpPicture, reference: ReferenceFrame) -> NDArray[np.float32]:
         """Give what readings are multiplied by; learned once, from the first face shown."""
