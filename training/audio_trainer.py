@@ -22,6 +22,7 @@ from training.surrogate import Surrogate
 
 #: How much each gesture counts: opening, three gaps of the inner lips, width, outer lips.
 _GESTURE_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 0.7, 0.7)
+_SPREAD_BETA = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class AudioOptions(RunOptions):
 
     Attributes:
         sounds: Sounds a step.
+        spread_weight: Weight of the sorted gestures' differences.
         range_weight: Weight of staying among the sound vectors that the surrogate knows.
     """
 
@@ -37,6 +39,7 @@ class AudioOptions(RunOptions):
     weight_decay: float = 2e-2
     average: float = 0.99
     sounds: int = 96
+    spread_weight: float = 0.5
     range_weight: float = 0.5
 
 
@@ -72,14 +75,17 @@ class AudioTrainer(Run):
         mel, gestures = self.sampler.draw_sounds(self.options.sounds, self._rng, mask=True)
         self.network.eval().body.audio_encoder.train()
         heard = self.network.listen(mel.to(self.device)).flatten(1)
-        told = functional.smooth_l1_loss(
-            self.surrogate(heard), gestures.to(self.device), reduction="none"
-        )
-        error, strangeness = (told * self._weights).mean(), self.surrogate.strangeness(heard)
+        told, true = self.surrogate(heard), gestures.to(self.device)
+        each = functional.smooth_l1_loss(told, true, reduction="none")
+        error, strangeness = (each * self._weights).mean(), self.surrogate.strangeness(heard)
+        # Sorted, as in the picture stage: who is not sure must not move half as far.
+        spread = functional.smooth_l1_loss(told.sort(0)[0], true.sort(0)[0], beta=_SPREAD_BETA)
+        total = error + self.options.spread_weight * spread
         self.optimiser.zero_grad(set_to_none=True)
-        (error + self.options.range_weight * strangeness).backward()  # type: ignore[no-untyped-call]  # torch stub
+        (total + self.options.range_weight * strangeness).backward()  # type: ignore[no-untyped-call]  # torch stub
         self._descend()
-        return {"gestures": float(error.detach()), "strangeness": float(strangeness.detach())}
+        named = {"gestures": error, "spread": spread, "strangeness": strangeness}
+        return {name: float(value.detach()) for name, value in named.items()}
 
 
 class HeldOutSound(NamedTuple):

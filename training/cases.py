@@ -31,7 +31,7 @@ from training.mesh_tracking import FaceTracker
 from training.retarget.framing import cover, cut_picture, face_frame
 
 #: Sounds that every portrait says, and faces that every recording is put on.
-SOUNDS_PER_FACE, FACES_PER_SOUND = 3, 4
+SOUNDS_PER_FACE, FACES_PER_SOUND = 2, 4
 #: Of a long recording the beginning is enough.
 _MOST_SECONDS = 12
 _LEAST_FRAMES = 25
@@ -147,11 +147,12 @@ def portrait_cases(folder: Path, tracker: FaceTracker, sentences: Sequence[Sente
     Raises:
         RejectedError: A portrait has no face, or too much of it lies outside the picture.
     """
+    paths = picture_files(folder)
+    faces = [framed_face(read_image(path), tracker, path.name) for path in paths]
     cases = []
-    for number, path in enumerate(picture_files(folder)):
-        face = framed_face(read_image(path), tracker, path.name)
-        group = path.parent.name if path.parent != folder else path.stem
-        for turn in range(SOUNDS_PER_FACE):
+    for turn in range(SOUNDS_PER_FACE):
+        for number, (path, face) in enumerate(zip(paths, faces, strict=True)):
+            group = path.parent.name if path.parent != folder else path.stem
             place = number + turn * len(sentences) // SOUNDS_PER_FACE
             said = sentences[place % len(sentences)]
             wrong = sentences[(place + 1) % len(sentences)]

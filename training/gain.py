@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 #: A convolution of one pixel, so the same for every place.
 _FIRST_LAYER = "face_decoder_blocks.0.0.conv_block.0"
 _LEAST, _MOST = 0.5, 3.0
-_SOUNDS, _BATCH = 960, 96
+_SOUNDS, _BATCH = 480, 96
 
 
 def mean_vector(network: TrainedNetwork, sampler: Sampler, *, seed: int = 0) -> Tensor:
