@@ -108,6 +108,12 @@ def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
         said.append(
             f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
         )
+    covered = sum(end - first for first, end in manifest.covered)
+    if covered:
+        said.append(
+            f"something is in front of the mouth in {covered} of {manifest.frame_count} frames; "
+            "it stays in front"
+        )
     was_chosen = any(manifest.settings.get(key) is not None for key in ("face_id", "face_at"))
     if len(manifest.faces) > 1 and not was_chosen:
         said.append(

@@ -20,7 +20,7 @@ from avatar_cache.members import alpha_name, feature_name, segment_name
 from runtime import boxes, crops
 from runtime.errors import AvatarCorruptError
 from runtime.faces.mesh_points import POINT_COUNT
-from runtime.types import FaceBox, FaceCrop, Planes, ReferenceFrame
+from runtime.types import COVER_SIZE, Cover, FaceBox, FaceCrop, Planes, ReferenceFrame
 from runtime.video import to_bgr, to_planes
 
 #: Decoded segments kept: the one in use, the next one and one more for turning back.
@@ -54,6 +54,7 @@ class CachedAvatar:
         self._bundle = Bundle(path, remedy=remedy)
         try:
             self._path_table, self._landmarks = self._read_path()
+            self._covers = self._read_covers()
             self._levels = self._feature_levels(features)
         except BaseException:
             self._bundle.close()
@@ -211,12 +212,22 @@ class CachedAvatar:
             features=tuple(np.array(level[index]) for level in self._levels) or None,
             has_face=bool(row[5]),
             alpha=alpha,
+            cover=self._cover(index),
         )
 
     def _read_path(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         table = self._bundle.array("faces.npy", "float32", (len(self), len(PATH_COLUMNS)))
         mesh = self._bundle.array("landmarks.npy", "float32", (len(self), POINT_COUNT, 2))
         return table, mesh
+
+    def _read_covers(self) -> NDArray[np.uint8] | None:
+        if not self.manifest.covered:
+            return None
+        return self._bundle.array("covers.npy", "uint8", (len(self), COVER_SIZE, COVER_SIZE))
+
+    def _cover(self, index: int) -> Cover | None:
+        cover = None if self._covers is None else np.array(self._covers[index])
+        return cover if cover is not None and cover.any() else None
 
     def _feature_levels(self, digest: str | None) -> tuple[NDArray[Any], ...]:
         if digest is None or digest not in self.manifest.features:

@@ -67,6 +67,7 @@ class Manifest:
         faces: All faces found.
         missing: Half-open frame ranges without the face, shown as they are.
         bridged: Half-open frame ranges without the face whose box was held or interpolated.
+        covered: Half-open frame ranges with something in front of the lower face.
         features: Number of feature levels stored, by digest of the generator.
         members: Size and hash of every other member of the file.
         schema: Version of this layout.
@@ -89,6 +90,7 @@ class Manifest:
     faces: tuple[FaceTrack, ...]
     missing: tuple[tuple[int, int], ...]
     bridged: tuple[tuple[int, int], ...]
+    covered: tuple[tuple[int, int], ...] = ()
     features: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, Member] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -145,7 +147,7 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Turn JSON's lists and objects into the manifest's types; wrong ones raise."""
     typed = dict(values)
     typed["faces"] = tuple(_face(face) for face in values["faces"])
-    for name in ("missing", "bridged"):
+    for name in ("missing", "bridged", "covered"):
         typed[name] = tuple((int(first), int(last)) for first, last in values[name])
     for name in ("frame_count", "height", "width", "segment_frames", "rest_index"):
         typed[name] = int(values[name])

@@ -7,7 +7,7 @@ from avatar_cache.manifest import Manifest
 MANIFEST = "manifest.json"
 #: Every member that may occur.
 MEMBER_PATTERN = re.compile(
-    r"manifest\.json|image\.png|alpha\.png|thumbnail\.jpg|faces\.npy|landmarks\.npy"
+    r"manifest\.json|image\.png|alpha\.png|thumbnail\.jpg|faces\.npy|landmarks\.npy|covers\.npy"
     r"|frames/\d{5,6}\.mp4|alpha/\d{5,6}\.png|features/[0-9a-f]{8,64}/\d{1,2}\.npy"
 )
 
@@ -35,6 +35,8 @@ def needed_names(manifest: Manifest) -> set[str]:
     names |= {"image.png"} if is_still else {segment_name(index) for index in segments}
     if manifest.has_alpha:
         names |= {"alpha.png"} if is_still else {alpha_name(index) for index in segments}
+    if manifest.covered:
+        names.add("covers.npy")
     for digest, levels in manifest.features.items():
         names |= {feature_name(digest, level) for level in range(levels)}
     return names

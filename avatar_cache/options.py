@@ -13,8 +13,9 @@ from runtime.video import MAX_PIXELS, Crop
 
 OnMissingFace = Literal["keep", "hold", "interpolate", "fail"]
 
-#: Part of the fingerprint: raise it when the same source and options give another file.
-SCHEMA = 1
+#: Part of the fingerprint: raise it when the same source and options give another file, as they do
+#: with another network for what is in front of faces.
+SCHEMA = 2
 #: A face smaller than this has no mouth to speak of.
 MIN_BOX_SIDE = 16
 #: Fingerprint characters that make the default id.

@@ -1,5 +1,7 @@
 """From an image or video to an avatar file, in one pass and flat memory."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 
 from avatar_cache import codec, face_path, selection
 from avatar_cache.bundle_writer import BundleWriter
+from avatar_cache.covers import frame_covers
 from avatar_cache.face_path import FacePath, Framing
 from avatar_cache.manifest import Manifest
 from avatar_cache.options import PrepareOptions
@@ -18,6 +21,7 @@ from runtime.errors import FaceNotFoundError
 from runtime.faces import FaceDetector, mesh_points
 from runtime.faces.facemesh import SCORE_FLOOR
 from runtime.media import source_name
+from runtime.types import COVER_SIZE
 from runtime.video import probe_video
 
 
@@ -63,7 +67,9 @@ def prepare_avatar(
         _check_missing(chosen, source, options)
         framing = _framing(seen, options, detector)
         path = face_path.build_path(rows, chosen, seen.cuts, options, framing)
+        covered = _write_covers(writer, rows, path, seen)
         manifest = _manifest(source, options, detector, seen, path, rows, chosen)
+        manifest = replace(manifest, covered=covered)
         _write_path(writer, rows, path)
         writer.add("thumbnail.jpg", codec.encode_thumbnail(seen.first))
         writer.finish(manifest)
@@ -102,6 +108,19 @@ def _framing(seen: Seen, options: PrepareOptions, detector: FaceDetector) -> Fra
         extra_pads=Pads(0, 0, 0, 0) if is_fixed else Pads(*(wanted - included).tolist()),
         is_fixed=is_fixed,
     )
+
+
+def _write_covers(
+    writer: BundleWriter, rows: Rows, path: FacePath, seen: Seen
+) -> tuple[tuple[int, int], ...]:
+    """Write what is in front of the face, if anything is; give the ranges of those frames."""
+    covers = partial(frame_covers, rows, path, seen.cuts, seen.size)
+    covered = selection.frame_ranges(np.array([cover.any() for cover in covers()]))
+    if covered:
+        shape = (seen.frame_count, COVER_SIZE, COVER_SIZE)
+        blocks = (cover[None] for cover in covers())
+        writer.add_array_blocks("covers.npy", np.dtype(np.uint8), shape, blocks)
+    return covered
 
 
 def _write_path(writer: BundleWriter, rows: Rows, path: FacePath) -> None:

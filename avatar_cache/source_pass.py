@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from avatar_cache import codec
 from avatar_cache.bundle_writer import BundleWriter
+from avatar_cache.covers import CoverFinder
 from avatar_cache.members import alpha_name, segment_name
 from avatar_cache.options import PrepareOptions
 from avatar_cache.spool import FaceSpool
@@ -68,6 +69,7 @@ class SourcePass:
         self._expected = max(1, info.frame_count)
         self._writer = writer
         self._spool = spool
+        self._covers = CoverFinder()
         self._options = options
         self._detector = detector
         self._is_still = info.kind == "image" or options.static
@@ -89,7 +91,8 @@ class SourcePass:
                     self._progress(min(1.0, seen.frame_count / self._expected))
                 if shots.is_cut(picture.frame):
                     seen.cuts.append(seen.frame_count)
-                self._spool.add(seen.frame_count, faces)
+                covers = self._covers.find(picture.frame, faces)
+                self._spool.add(seen.frame_count, faces, covers)
                 seen.frame_count += 1
                 self._collect(picture, seen, encoder)
             self._encode_collected(seen, encoder)
@@ -114,7 +117,7 @@ class SourcePass:
             if picture.alpha is not None:
                 self._submit(encoder, "alpha.png", picture.alpha)
             return
-        self._planes.append(to_planes(picture.frame))
+        self._planes.append(to_planes(picture.frame) if picture.planes is None else picture.planes)
         if seen.has_alpha:
             self._alphas.append(_opacity(picture))
         if len(self._planes) == codec.segment_length(seen.size):

@@ -1,5 +1,6 @@
 """Faces found while a video streams by, kept on disk so that memory stays flat."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.faces import mesh_points
-from runtime.types import Detection, FaceBox
+from runtime.types import COVER_SIZE, Cover, Detection, FaceBox
 
 #: One face of one frame.
 ROW = np.dtype(
@@ -20,6 +21,7 @@ ROW = np.dtype(
         ("yaw", np.float32),
         ("box", np.int32, (4,)),
         ("landmarks", np.float32, (mesh_points.POINT_COUNT, 2)),
+        ("cover", np.uint8, (COVER_SIZE, COVER_SIZE)),
     ]
 )
 
@@ -40,9 +42,13 @@ class FaceSpool:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, index: int, faces: list[Detection]) -> None:
-        """Keep the faces of frame ``index``; frames come in order."""
+    def add(
+        self, index: int, faces: list[Detection], covers: Sequence[Cover] | None = None
+    ) -> None:
+        """Keep the faces of frame ``index`` and what covers each; frames come in order."""
         rows = np.zeros(len(faces), ROW)
+        if covers:
+            rows["cover"] = covers
         for row, face in zip(rows, faces, strict=True):
             row["frame"], row["face_id"] = index, face.face_id
             row["score"], row["angle"], row["box"] = face.score, face.angle, face.box

@@ -25,9 +25,12 @@ MouthCrop = NDArray[np.uint8]
 Landmarks = NDArray[np.float32]
 #: float32 ``(h, w)``, 0 keeps the reference frame, 1 takes the new pixel.
 Mask = NDArray[np.float32]
+#: uint8 ``(48, 48)``, how much of each 2 x 2 pixels of a crop is covered by something in front.
+Cover = NDArray[np.uint8]
 
 SAMPLE_RATE = 16_000
 CROP_SIZE = 96
+COVER_SIZE = 48
 
 
 class FaceBox(NamedTuple):
@@ -83,6 +86,7 @@ class ReferenceFrame:
         features: Face-encoder features of ``crop`` for one generator, or ``None``.
         has_face: False where the frame is shown as it is.
         alpha: uint8 ``(h, w)`` opacity, or ``None`` for opaque frames.
+        cover: What is in front of the face, in ``crop``; ``None`` where nothing is.
     """
 
     index: int
@@ -94,6 +98,7 @@ class ReferenceFrame:
     features: tuple[NDArray[np.float16 | np.uint8], ...] | None = None
     has_face: bool = True
     alpha: NDArray[np.uint8] | None = None
+    cover: Cover | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from runtime.blending.lips import apply_affine, invert_affine
-from runtime.blending.region import MouthRegion, crop_to_frame, even_region
+from runtime.blending.region import MouthRegion, crop_to_frame, even_region, uncovered
 from runtime.types import CROP_SIZE, MouthCrop, Patch, ReferenceFrame
 
 
@@ -26,7 +26,10 @@ class Box:
         inside = ((points > low) & (points < high)).all(-1)
         whole = np.ones((CROP_SIZE, CROP_SIZE), np.float32)
         mask = np.asarray(inside, np.float32)
-        return MouthRegion(reference, whole, affine, region, mask)
+        clear = uncovered(reference, affine, region)
+        if clear is not None:
+            mask = mask * clear
+        return MouthRegion(reference, whole, affine, region, mask, clear)
 
     def blend(self, prepared: MouthRegion, mouth: MouthCrop) -> Patch:
         """Resize bilinearly and copy; see ``Method``."""
@@ -41,4 +44,7 @@ class Box:
             pixels[y : y + box.height, x : x + box.width] = cv2.resize(
                 mouth, (box.width, box.height)
             )
+        if prepared.clear is not None:
+            change = cv2.subtract(pixels, prepared.pixels, dtype=cv2.CV_32F) * prepared.mask3
+            pixels = np.asarray(cv2.add(prepared.pixels, change, dtype=cv2.CV_8U), np.uint8)
         return Patch(reference, region, pixels, prepared.touched)

@@ -165,7 +165,11 @@ def paste_change(canvas: Canvas, change: NDArray[np.float32], kept: Mask) -> Pat
 
 def add_change(canvas: Canvas, weighted: NDArray[np.float32], kept: Mask) -> Patch:
     """Add a change that was weighted in crop pixels already, ``(96, 96, 3)``."""
-    return _finish(canvas, canvas.area.enlarge(weighted), kept)
+    area = canvas.area
+    added: cv2.typing.MatLike = area.enlarge(weighted)
+    if area.clear is not None:
+        added = cv2.multiply(added, cv2.merge([area.clear] * 3))
+    return _finish(canvas, added, kept)
 
 
 def _finish(canvas: Canvas, added: cv2.typing.MatLike, kept: Mask) -> Patch:
@@ -223,4 +227,6 @@ def _match(
     """
     ring = (crop_mask > 0.02) * (1 - lips)
     ring[: CROP_SIZE // 2] = 0
+    if reference.cover is not None:
+        ring *= cv2.resize(reference.cover, ring.shape) == 0
     return tone.gain_table(tone.ring_gain(rest, reference.crop, ring.astype(np.float32)))

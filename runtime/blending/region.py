@@ -7,11 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.blending.lips import Affine, apply_affine, invert_affine
+from runtime.blending.fitting import guided_filter
+from runtime.blending.lips import Affine, apply_affine, invert_affine, smoothstep
 from runtime.types import CROP_SIZE, FaceBox, Frame, Mask, Planes, ReferenceFrame
 
 #: Weights below this change no 8-bit pixel and are not written.
 LEAST_WEIGHT = 1 / 256
+#: A cover is fitted to the picture within this share of the face's width.
+FIT_SHARE = 0.025
 
 
 def crop_to_frame(box: FaceBox, angle: float) -> Affine:
@@ -65,6 +68,7 @@ class MouthRegion:
         crop_to_frame: Affine from crop pixels to frame pixels.
         region: Even-aligned bounds of the mask in the frame.
         mask: ``crop_mask`` in the region, ``(h, w)``; exactly 0 where nothing is written.
+        clear: 0 where something is in front of the face, ``(h, w)``; ``None`` where nothing is.
     """
 
     reference: ReferenceFrame
@@ -72,6 +76,7 @@ class MouthRegion:
     crop_to_frame: Affine
     region: FaceBox
     mask: Mask
+    clear: Mask | None = None
 
     @cached_property
     def pixels(self) -> Frame:
@@ -120,8 +125,34 @@ def prepare_region(reference: ReferenceFrame, crop_mask: Mask) -> MouthRegion:
     bounds = apply_affine(affine, corners)
     region = even_region(bounds.min(0), bounds.max(0) + 1, reference)
     mask = enlarge(crop_mask, reference, affine, region, smooth=False)
+    clear = uncovered(reference, affine, region)
+    if clear is not None:
+        mask = mask * clear
     mask = np.where(mask < LEAST_WEIGHT, np.float32(0), mask)
-    return MouthRegion(reference, crop_mask, affine, region, mask)
+    return MouthRegion(reference, crop_mask, affine, region, mask, clear)
+
+
+def uncovered(reference: ReferenceFrame, affine: Affine, region: FaceBox) -> Mask | None:
+    """Tell where a face is to be seen and where something is in front of it.
+
+    Args:
+        reference: Frame with a face.
+        affine: From crop to frame pixels.
+        region: Part of the frame that is wanted.
+
+    Returns:
+        float32 ``(h, w)``: 0 on things in front, fitted to their contours, 1 on the face; ``None``
+        when nothing is in front.
+    """
+    if reference.cover is None:
+        return None
+    size_wh = (CROP_SIZE, CROP_SIZE)
+    cover = cv2.resize(reference.cover, size_wh).astype(np.float32) / np.float32(255)
+    share = enlarge(cover, reference, affine, region, smooth=False)
+    picture = region_pixels(reference.planes, region)
+    radius = max(2, round(FIT_SHARE * reference.box.width))
+    fitted = np.maximum(guided_filter(picture, share, radius), smoothstep(share, 0.8, 1))
+    return 1 - smoothstep(fitted, 0.2, 0.6)
 
 
 def enlarge(

@@ -144,8 +144,9 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether a frame's landmarks carry a warp: frontal, wholly in the picture."""
+    """Tell whether a frame's landmarks carry a warp: frontal, whole, nothing in front."""
     height, width = reference.size
     points = reference.landmarks
     inside = ((points >= 0) & (points < (width, height))).all(-1).mean() > 0.98
-    return bool(inside) and abs(MouthShape(points).yaw) < MOST_YAW
+    is_whole = bool(inside) and reference.cover is None
+    return is_whole and abs(MouthShape(points).yaw) < MOST_YAW

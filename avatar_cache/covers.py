@@ -1,0 +1,100 @@
+"""What is in front of the animated face in every frame, brought to its steadied crops."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_cache.face_path import FacePath
+from avatar_cache.spool import Rows
+from runtime import boxes
+from runtime.blending.lips import apply_affine, compose_affine, invert_affine
+from runtime.blending.occlusion import OcclusionFinder
+from runtime.blending.region import crop_to_frame
+from runtime.crops import UPRIGHT_LIMIT, cut_crop
+from runtime.faces import mesh_points
+from runtime.faces.facemesh import SCORE_FLOOR
+from runtime.types import COVER_SIZE, CROP_SIZE, Cover, Detection, FaceBox, Frame, Landmarks
+
+_NOTHING: Cover = np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
+
+
+class CoverFinder:
+    """Looks at every face as it is found."""
+
+    def __init__(self) -> None:
+        self._finder = OcclusionFinder()
+
+    def find(self, frame: Frame, faces: list[Detection]) -> list[Cover]:
+        """Give what covers each face; nothing where its mesh is not trusted."""
+        return [self._cover(frame, face) for face in faces]
+
+    def _cover(self, frame: Frame, face: Detection) -> Cover:
+        if len(face.landmarks) != mesh_points.POINT_COUNT or face.score < SCORE_FLOOR:
+            return _NOTHING
+        box, angle = _view(face.landmarks, face.angle, (frame.shape[0], frame.shape[1]))
+        points = apply_affine(invert_affine(crop_to_frame(box, angle)), face.landmarks)
+        return self._finder.find(cut_crop(frame, box, angle), points)
+
+
+def frame_covers(
+    rows: Rows, path: FacePath, cuts: list[int], size: tuple[int, int]
+) -> Iterator[Cover]:
+    """Yield what covers the face in every frame's crop.
+
+    A pixel is covered when it is in two of three frames in a row: a thing stays longer than one
+    frame, a mistake of the network seldom does.
+
+    Args:
+        rows: All faces found.
+        path: The animated face's way.
+        cuts: Frames at which a new shot begins.
+        size: Height and width of the frames.
+    """
+    for first, last in _stretches(path, cuts):
+        if last - first == 1 or not path.has_face[first]:
+            yield from (_in_crop(rows, path, index, size) for index in range(first, last))
+            continue
+        before = here = _in_crop(rows, path, first, size)
+        for index in range(first, last):
+            after = _in_crop(rows, path, index + 1, size) if index + 1 < last else here
+            yield _middle(before, here, after)
+            before, here = here, after
+
+
+def _stretches(path: FacePath, cuts: list[int]) -> list[tuple[int, int]]:
+    """List all frames in stretches that have, or lack, a face throughout."""
+    with_face = boxes.runs(path.has_face, cuts)
+    return sorted([*with_face, *boxes.runs(~path.has_face)])
+
+
+def _in_crop(rows: Rows, path: FacePath, index: int, size: tuple[int, int]) -> Cover:
+    row = rows[path.before[index]]
+    if not path.has_face[index] or not row["cover"].any():
+        return _NOTHING
+    seen = crop_to_frame(*_view(row["landmarks"], float(row["angle"]), size))
+    x1, y1, x2, y2 = path.boxes[index].tolist()
+    shown = crop_to_frame(FaceBox(x1, y1, x2, y2), float(path.angles[index]))
+    to_seen = compose_affine(_PARTS, compose_affine(invert_affine(seen), shown))
+    to_seen = compose_affine(to_seen, invert_affine(_PARTS))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(row["cover"], to_seen, _NOTHING.shape, flags=flags), np.uint8)
+
+
+#: From crop pixels to those of a cover, both at pixel centres.
+_PARTS: NDArray[np.float32] = np.array(
+    [[COVER_SIZE / CROP_SIZE, 0, -0.25], [0, COVER_SIZE / CROP_SIZE, -0.25]], np.float32
+)
+
+
+def _view(landmarks: Landmarks, roll: float, size: tuple[int, int]) -> tuple[FaceBox, float]:
+    """Frame a face as the network knows it, whatever box is animated."""
+    angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
+    return boxes.clip(mesh_points.mesh_face_box(landmarks, size, angle), size), angle
+
+
+def _middle(first: Cover, second: Cover, third: Cover) -> Cover:
+    """Give the middle one of three values, pixel by pixel."""
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    return np.maximum(low, np.minimum(high, third))
