@@ -9,7 +9,7 @@ So every face first says a few sounds, the probes, whose movements are known; a 
 what was read to what it should have been makes all faces speak alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -52,17 +52,22 @@ class LipReader:
         known: What is read of them on faces that show all, ``(len(probes), k)``.
     """
 
-    def __init__(self) -> None:
-        """Load the network that comes with the package."""
-        with (files("runtime.blending.warp") / "reader.npz").open("rb") as stored:
-            weights = np.load(stored, allow_pickle=False)
-            arrays = {name: weights[name].astype(np.float32) for name in weights.files}
+    def __init__(self, arrays: Mapping[str, NDArray[np.floating]] | None = None) -> None:
+        """Take the network's arrays.
+
+        Args:
+            arrays: As ``training.mouth_reader`` writes them; ``None`` loads those that come with
+                the package. A network without probes reads, but cannot calibrate.
+        """
+        found = _bundled() if arrays is None else arrays
+        arrays = {name: np.asarray(array, np.float32) for name, array in found.items()}
         self._change_basis = arrays["change_basis"]
         self._face_basis, self._face_mean = arrays["face_basis"], arrays["face_mean"]
         self._layers = [(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(3)]
         self._motion_basis = arrays["motion_basis"]
-        self.known = arrays["probe_readings"]
-        self.probes: list[MelChunk] = list(arrays["probe_chunks"])
+        none = np.zeros((0, len(self._motion_basis)), np.float32)
+        self.known = arrays.get("probe_readings", none)
+        self.probes: list[MelChunk] = list(arrays.get("probe_chunks", none))
 
     def learn(self, rest: MouthCrop, points: Points) -> RestMouth:
         """Look at a face in silence.
@@ -126,6 +131,12 @@ class LipReader:
             signal = np.tanh(signal @ weight + bias)
         weight, bias = self._layers[-1]
         return np.asarray(signal @ weight + bias, np.float32)
+
+
+def _bundled() -> Mapping[str, NDArray[np.floating]]:
+    with (files("runtime.blending.warp") / "reader.npz").open("rb") as stored:
+        weights = np.load(stored, allow_pickle=False)
+        return {name: weights[name] for name in weights.files}
 
 
 def mouth_patch(crop: MouthCrop, centre: Points) -> NDArray[np.float32]:
