@@ -82,6 +82,12 @@ def _expert_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--batch", type=int, default=32)
 
 
+def _occlusion_arguments(own: argparse.ArgumentParser) -> None:
+    _data_arguments(own)
+    own.add_argument("--out", type=Path, required=True, help=".npz file to write")
+    own.add_argument("--steps", type=int, default=4_400)
+
+
 def _evaluate_arguments(own: argparse.ArgumentParser) -> None:
     _data_arguments(own)
     own.add_argument("generators", type=Path, nargs="+", help=".xml networks or weights files")
@@ -118,6 +124,7 @@ ARGUMENTS = {
     "train-audio": _train_audio_arguments,
     "gain": _gain_arguments,
     "expert": _expert_arguments,
+    "occlusion": _occlusion_arguments,
     "evaluate": _evaluate_arguments,
     "export": _export_arguments,
 }

@@ -166,6 +166,15 @@ def expert(chosen: argparse.Namespace) -> None:
     save_expert(train_expert(batches, chosen.steps, seed=chosen.seed), chosen.out)
 
 
+def occlusion(chosen: argparse.Namespace) -> None:
+    """Train the network that finds what is in front of a face."""
+    from training.corpus import Corpus
+    from training.occlusion_net import clean_faces, export_occlusion_net, train_occlusion_net
+
+    faces = clean_faces(Corpus(chosen.data))
+    export_occlusion_net(train_occlusion_net(faces, chosen.steps, seed=chosen.seed), chosen.out)
+
+
 def evaluate(chosen: argparse.Namespace) -> None:
     """Measure generators on the held-out clips, on portraits and on other speakers."""
     from training.corpus import Corpus
@@ -283,7 +292,7 @@ def _source(path: Path, threads: int) -> MouthSource:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
-    for step in (dataset, voices, train, train_audio, gain, expert, evaluate, export):
+    for step in (dataset, voices, train, train_audio, gain, expert, occlusion, evaluate, export):
         name = step.__name__.replace("_", "-")
         own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)
         own.set_defaults(run=step)
