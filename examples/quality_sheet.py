@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from api.options import AnimateOptions, Blend, Preset
 from api.service import Mouthpiece
@@ -43,18 +44,19 @@ class Avatar(NamedTuple):
         frame: The first frame, uint8 ``(h, w, 3)`` BGR.
         landmarks: The face in it, float32 ``(468, 2)``, pixels.
         speaking: The frames of the speech.
-        order: Numbers of the speaking frames, from the most closed mouth to the most open one.
+        openings: How far open the mouth is in each of them, float32 ``(n,)``, in mouth widths.
     """
 
     path: Path
     frame: Frame
     landmarks: Landmarks
     speaking: list[Frame]
-    order: list[int]
+    openings: NDArray[np.float32]
 
     def moment(self, share: float) -> int:
-        """Give the number of the frame whose mouth is wider than that share of all."""
-        return self.order[round(share * (len(self.order) - 1))]
+        """Give the number of the frame whose mouth is open by that share of its widest opening."""
+        low, high = self.openings.min(), self.openings.max()
+        return int(np.abs(self.openings - low - share * (high - low)).argmin())
 
 
 def open_avatar(mouthpiece: Mouthpiece, path: Path, speech: Path, folder: Path) -> Avatar:
@@ -63,7 +65,7 @@ def open_avatar(mouthpiece: Mouthpiece, path: Path, speech: Path, folder: Path) 
     mouthpiece.animate(path, speech, film)
     (frame,), (landmarks,) = look_at(mouthpiece, path, at_most=1)
     speaking, lips = look_at(mouthpiece, film)
-    return Avatar(path, frame, landmarks, speaking, np.argsort(opening(np.stack(lips))).tolist())
+    return Avatar(path, frame, landmarks, speaking, opening(np.stack(lips)))
 
 
 def look_at(
@@ -86,7 +88,7 @@ def block(mouthpiece: Mouthpiece, avatar: Avatar, speech: Path, folder: Path) ->
         film = folder / "way.mp4"
         mouthpiece.animate(avatar.path, speech, film, options)
         frames = list(read_frames(film))
-        shown = [frames[avatar.moment(share)] for share in (0.7, 1.0)]
+        shown = [frames[avatar.moment(share)] for share in (0.5, 1.0)]
         kept = sharpness(shown[0], avatar.landmarks) / sharpness(avatar.frame, avatar.landmarks)
         sys.stdout.write(f"{avatar.path.name:24} {name:16} sharpness {kept:.2f} of the source's\n")
         mouths = [cut(frame, avatar.landmarks[LIPS], MOUTH_REACH, MOUTH_WH) for frame in shown]
