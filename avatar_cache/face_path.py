@@ -87,7 +87,7 @@ def build_path(
         framing: How boxes come about.
     """
     seen = chosen != NO_ROW
-    before, after, share = _neighbours(chosen)
+    before, after, share = _neighbours(chosen, cuts)
     if options.on_missing_face != "interpolate":
         share = np.zeros_like(share)
     angles = _mixed(rows["angle"].astype(np.float64)[:, None], before, after, share)[:, 0]
@@ -157,14 +157,16 @@ def turned_angles(angles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _neighbours(
-    chosen: NDArray[np.intp],
+    chosen: NDArray[np.intp], cuts: list[int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Give for each frame the known rows around it and its place between them."""
+    """Give for each frame the known rows around it, in its own shot, and its place between them."""
     known = np.flatnonzero(chosen != NO_ROW)
     frames = np.arange(len(chosen))
-    right = np.searchsorted(known, frames).clip(0, len(known) - 1)
-    left = (np.searchsorted(known, frames, side="right") - 1).clip(0, None)
-    first, last = known[left], known[right]
+    shot = np.searchsorted(cuts, frames, side="right")
+    last = known[np.searchsorted(known, frames).clip(0, len(known) - 1)]
+    first = known[(np.searchsorted(known, frames, side="right") - 1).clip(0, None)]
+    first = np.where((shot[first] != shot) & (shot[last] == shot), last, first)
+    last = np.where(shot[last] == shot, last, first)
     share = np.where(last > first, (frames - first) / np.maximum(last - first, 1), 0.0)
     return chosen[first], chosen[last], share
 
@@ -173,12 +175,27 @@ def _bridge(
     seen: NDArray[np.bool_], cuts: list[int], options: PrepareOptions, fps: float
 ) -> NDArray[np.bool_]:
     """Tell which frames are animated under the policy for missing faces."""
+    longest = max(1, round(LONGEST_BRIDGE_S * fps))
     if options.on_missing_face == "hold":
-        return np.ones_like(seen)
+        return _held(seen, cuts, longest)
     if options.on_missing_face == "interpolate":
-        longest = max(1, round(LONGEST_BRIDGE_S * fps))
         return boxes.fill_gaps(np.zeros((len(seen), 1)), seen, longest=longest, cuts=cuts)[1]
     return seen
+
+
+def _held(seen: NDArray[np.bool_], cuts: list[int], longest: int) -> NDArray[np.bool_]:
+    """Hold a face to the end of its shot, and back a little before it is first seen there.
+
+    Finding a face may take some frames; what was in the shot before is another face or none.
+    """
+    held = seen.copy()
+    for first, last in boxes.runs(np.ones_like(seen), cuts):
+        known = np.flatnonzero(seen[first:last])
+        if known.size and known[0] <= longest:
+            held[first:last] = True
+        elif known.size:
+            held[first + known[0] - longest : last] = True
+    return held
 
 
 def _mixed(

@@ -175,22 +175,6 @@ def fill_gaps(
     return filled, known
 
 
-def hold_gaps(track: Track, present: NDArray[np.bool_]) -> Track:
-    """Repeat the last known row where there is no face, the first known one before it.
-
-    Args:
-        track: ``(n, k)`` values.
-        present: ``(n,)`` with at least one True.
-
-    Returns:
-        The track with every row known.
-    """
-    known = np.flatnonzero(present)
-    nearest = np.searchsorted(known, np.arange(len(track)), side="right") - 1
-    held: Track = track[known[np.clip(nearest, 0, None)]]
-    return held
-
-
 def smooth_boxes(
     boxes: BoxArray, present: NDArray[np.bool_], *, cuts: Sequence[int] = ()
 ) -> BoxArray:

@@ -31,10 +31,11 @@ def rows_of(tmp_path, frames):
         return spool.rows()
 
 
-def path_of(tmp_path, frames, framing=FRAMING, **options):
+def path_of(tmp_path, frames, framing=FRAMING, cuts=(), **options):
     rows = rows_of(tmp_path, frames)
-    chosen = selection.choose_rows(rows, len(frames), [], None)
-    return rows, chosen, face_path.build_path(rows, chosen, [], PrepareOptions(**options), framing)
+    chosen = selection.choose_rows(rows, len(frames), list(cuts), None)
+    how = PrepareOptions(**options)
+    return rows, chosen, face_path.build_path(rows, chosen, list(cuts), how, framing)
 
 
 @given(st.floats(-90, 90))
@@ -79,6 +80,36 @@ def test_landmarks_of_a_bridged_frame_lie_between_its_neighbours(tmp_path):
     landmarks = np.concatenate(list(face_path.landmark_blocks(rows, path)))
     assert landmarks[1] == pytest.approx((here.landmarks + there.landmarks) / 2, abs=0.01)
     assert path.bridged.tolist() == [False, True, False]
+
+
+def test_a_face_is_held_to_the_end_of_its_shot_and_no_further(tmp_path):
+    face = [turned(FaceBox(200, 100, 300, 230), 0)]
+    frames = [face, face, [], [], [], [], face, face]
+    _, _, path = path_of(tmp_path, frames, cuts=[4], on_missing_face="hold")
+    assert path.has_face.all()  # the second shot's face was found late
+    _, _, path = path_of(tmp_path, frames[:6], cuts=[4], on_missing_face="hold")
+    assert path.has_face.tolist() == [True] * 4 + [False] * 2
+    assert path.bridged.tolist() == [False] * 2 + [True] * 2 + [False] * 2
+
+
+def test_a_face_that_comes_late_in_a_shot_is_not_held_back_to_its_start(tmp_path):
+    frames = [[]] * 40 + [[turned(FaceBox(200, 100, 300, 230), 0)]] * 5
+    _, _, path = path_of(tmp_path, frames, on_missing_face="hold")
+    assert np.flatnonzero(path.has_face)[0] == 28  # half a second before
+
+
+def test_a_frame_takes_its_box_from_its_own_shot(tmp_path):
+    here, there = turned(FaceBox(100, 100, 200, 230), 0), turned(FaceBox(400, 100, 500, 230), 0)
+    frames = [[here], [here], [], [there], [there]]
+    _, _, path = path_of(tmp_path, frames, cuts=[2], on_missing_face="hold", smooth=False)
+    assert path.boxes[2].tolist() == path.boxes[3].tolist()
+
+
+def test_nothing_is_interpolated_across_a_shot_change(tmp_path):
+    here, there = turned(FaceBox(100, 100, 200, 230), 0), turned(FaceBox(400, 100, 500, 230), 0)
+    frames = [[here], [here], [], [there], [there]]
+    _, _, path = path_of(tmp_path, frames, cuts=[2], on_missing_face="interpolate")
+    assert path.has_face.tolist() == [True, True, False, True, True]
 
 
 def test_the_rest_frame_is_the_one_with_the_most_closed_mouth(tmp_path):

@@ -84,12 +84,6 @@ def test_a_gap_with_a_shot_change_stays_open(cut):
     assert known.tolist() == present.tolist()
 
 
-def test_holding_repeats_the_last_known_row_and_the_first_before_it():
-    present = np.array([False, True, False, True, False])
-    held = boxes.hold_gaps(np.arange(5.0)[:, None], present)
-    assert held[:, 0].tolist() == [1, 1, 1, 3, 3]
-
-
 @settings(max_examples=50)
 @given(
     st.integers(1, 80),
@@ -125,6 +119,13 @@ def test_a_fast_nod_keeps_its_amplitude():
     centres = np.stack([np.full(100, 300.0), 300 + nod, np.full(100, 200.0), np.full(100, 200.0)])
     steady = boxes.to_centres(boxes.smooth_boxes(boxes.to_corners(centres.T), np.ones(100, bool)))
     assert np.abs(steady[10:-10, 1] - 300).max() > 0.95 * 12
+
+
+def test_a_jerk_is_followed_at_once():
+    left = np.repeat([0.0, 35.0], 40)
+    track = np.stack([left, 0 * left, left + 150, 0 * left + 200], axis=1)
+    followed = boxes.smooth_boxes(track, np.ones(80, bool))
+    assert np.abs(followed - track).max() < 6
 
 
 def test_nothing_is_mixed_across_a_shot_change():
