@@ -24,7 +24,7 @@ class BlendOptions:
         mouth_region_size: How much of the lower face is replaced, 0.2 to 1; 0.6 reaches from
             under the nose to the chin.
         blur_intensity: Width of the fade at the mask's border, as the kernel of a Gaussian in
-            pixels on a face 256 pixels wide, 3 to 101; scales with the face.
+            pixels on a face 256 pixels wide, odd, 3 to 101; scales with the face.
         sharpen_mouth: Sharpen the generated mouth before it is enlarged.
         sharpen_amount: Strength of that sharpening, 0 to 2.
         colour_match: Match the mouth's colour to the skin around it, in linear light.
@@ -49,6 +49,11 @@ class BlendOptions:
             raise OptionError(f"unknown blend method {self.method!r}; choose of {list(METHODS)}")
         _check_range("mouth_region_size", self.mouth_region_size, 0.2, 1.0)
         _check_range("blur_intensity", self.blur_intensity, 3, 101)
+        if self.blur_intensity % 2 == 0:
+            raise OptionError(
+                f"blur_intensity is {self.blur_intensity}, must be odd as kernels are: "
+                f"{self.blur_intensity - 1} or {self.blur_intensity + 1}"
+            )
         _check_range("sharpen_amount", self.sharpen_amount, 0.0, 2.0)
 
 

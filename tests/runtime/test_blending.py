@@ -183,7 +183,8 @@ def test_hd_hands_on_the_original_mouth(reference, monkeypatch):
     [
         {"method": "poisson"},
         {"mouth_region_size": 0.1},
-        {"blur_intensity": 200},
+        {"blur_intensity": 201},
+        {"blur_intensity": 40},
         {"sharpen_amount": -1.0},
     ],
 )
