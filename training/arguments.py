@@ -47,6 +47,13 @@ def _train_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--steps", type=int, default=100_000)
     own.add_argument("--batch", type=int, default=32)
     own.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
+    own.add_argument(
+        "--correct",
+        type=int,
+        default=0,
+        metavar="SOUNDS",
+        help="draw from sound vectors corrected to the true lips, by a model fitted to so many",
+    )
     own.add_argument("--width-face", type=float, default=0.375)
     own.add_argument("--width-audio", type=float, default=0.5)
     own.add_argument("--limit", type=int, default=12, help="held-out clips to score on")

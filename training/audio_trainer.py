@@ -20,8 +20,8 @@ from training.run_loop import Run, RunOptions
 from training.sampling import Sampler
 from training.surrogate import Surrogate
 
-#: How much each gesture counts: opening, three gaps of the inner lips, width, outer lips.
-_GESTURE_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 0.7, 0.7)
+#: How much each gesture counts: opening, two gaps of the inner lips, width, outer lips.
+_GESTURE_WEIGHTS = (2.0, 1.0, 1.0, 0.7, 0.7)
 _SPREAD_BETA = 0.1
 
 

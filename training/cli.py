@@ -65,6 +65,7 @@ def voices(chosen: argparse.Namespace) -> None:
 def train(chosen: argparse.Namespace) -> None:
     """Train on pictures, or go on training."""
     from training.corpus import Corpus
+    from training.correction import fit_correction
     from training.evaluation import Evaluator, merit
     from training.runs import network_for
     from training.sheets import Sheet
@@ -74,16 +75,21 @@ def train(chosen: argparse.Namespace) -> None:
     data = Corpus(chosen.data)
     network = network_for(chosen.init, (chosen.width_face, chosen.width_audio), seed=chosen.seed)
     sampler, _, lip_net = _training_parts(data, network, chosen)
+    correction = (
+        fit_correction(network, sampler, sounds=chosen.correct, seed=chosen.seed)
+        if chosen.correct
+        else None
+    )
     options = TrainOptions(
         steps=chosen.steps,
         batch=chosen.batch,
-        sounds=chosen.batch * 3 // 2,
+        sounds=1 if correction else chosen.batch * 3 // 2,
         rate=chosen.rate,
         train_face=not chosen.init,
         seed=chosen.seed,
         score_every=chosen.score_every,
     )
-    trainer = Trainer(network, sampler, lip_net, chosen.run_dir, options)
+    trainer = Trainer(network, sampler, lip_net, chosen.run_dir, options, correction=correction)
     if not chosen.score_every:
         trainer.run()
         return
@@ -190,7 +196,7 @@ def evaluate(chosen: argparse.Namespace) -> None:
         known = all(case.clip for case in cases)
         shown = [TrueMouths(), *sources] if chosen.truth and known else sources
         measured = {source.name: _measure(evaluator, source, chosen, title) for source in shown}
-        for line in (f"{title}, {len(cases)} cases", *figures_table(measured)):
+        for line in (f"{title} ({len(cases)})", *figures_table(measured)):
             _report(line)
         for line in groups_table(measured):
             _report(line)

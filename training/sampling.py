@@ -21,6 +21,7 @@ _OPENING_STEP = 0.05
 _OPENING_CLASSES = 9
 _CLOSED = 0.05
 _CLOSED_REFERENCES = 0.45
+_LEAST_CLOSED = 3
 _LEAST_DISTANCE = 4
 _OTHER_VOICE_SHARE = 0.6
 _MOUTH_HALF = np.array([0.75, 0.95], np.float32)
@@ -36,8 +37,9 @@ class Batch(NamedTuple):
         target: float32 ``(n, 3, 96, 96)``, [0, 1].
         mouth: float32 ``(n, 1, 96, 96)``, 1 around the lips.
         lips: float32 ``(n, 40, 2)``, pixels of the crop.
+        said: float32 ``(n, k)``: gestures of the lips, see ``GestureTable``.
         more_mel: float32 ``(m, 1, 80, 16)``: more sound, without pictures.
-        gestures: float32 ``(m, k)``: what the lips do meanwhile, see ``GestureTable``.
+        gestures: float32 ``(m, k)``: what the lips do meanwhile.
     """
 
     mel: Tensor
@@ -45,6 +47,7 @@ class Batch(NamedTuple):
     target: Tensor
     mouth: Tensor
     lips: Tensor
+    said: Tensor
     more_mel: Tensor
     gestures: Tensor
 
@@ -56,8 +59,7 @@ class Batch(NamedTuple):
 class GestureTable:
     """What lips do in every frame of a sound, whatever face says it.
 
-    Openings, width and the distance of the outer lips, each against the clip's own mean; the median
-    over all faces that say the sound; normalised over the table.
+    See ``gestures_of``: the median over all faces that say the sound, normalised over the table.
 
     Attributes:
         sounds: Names, sorted.
@@ -87,15 +89,22 @@ class GestureTable:
 
 
 def gestures_of(lips: LipPoints) -> Floats:
-    """Describe the lips of one clip ``(n, 40, 2)`` by six numbers a frame, free of the face."""
+    """Describe the lips of one clip ``(n, 40, 2)`` by five numbers a frame, free of the face.
+
+    Returns:
+        float32 ``(n, 5)``: opening over width; gaps of the inner lips in the middle and at the
+        sides, widening, and lowering of the outer lower lip, in widths of the closed mouth.
+    """
     width = np.linalg.norm(lips[:, 10] - lips[:, 0], axis=-1)
-    typical = max(float(width.mean()), 1e-6)
-    inner = np.linalg.norm(lips[:, (33, 35, 37)] - lips[:, (23, 25, 27)], axis=-1) / typical
-    outer = np.linalg.norm(lips[:, 15] - lips[:, 5], axis=-1) / typical
     opening = openings(lips)
-    scale = 0.15 / max(float(opening.mean()), 0.03)
-    rest = [width / typical - 1, outer - outer.mean()]
-    return np.column_stack([opening * scale, inner * scale, *rest]).astype(np.float32)
+    # A clip without closed lips is measured against its least open ones.
+    closed = opening <= max(_CLOSED, np.sort(opening)[min(_LEAST_CLOSED, len(opening)) - 1])
+    typical = max(float(width[closed].mean()), 1e-6)
+    gaps = np.linalg.norm(lips[:, (33, 35, 37)] - lips[:, (23, 25, 27)], axis=-1) / typical
+    outer = np.linalg.norm(lips[:, 15] - lips[:, 5], axis=-1) / typical
+    sides = (gaps[:, 0] + gaps[:, 2]) / 2  # together: a mirrored face makes the same gestures
+    moved = [width / typical - 1, outer - outer[closed].mean()]
+    return np.column_stack([opening, gaps[:, 1], sides, *moved]).astype(np.float32)
 
 
 class Sampler:
@@ -129,8 +138,10 @@ class Sampler:
     def draw(self, size: int, more: int, rng: np.random.Generator) -> Batch:
         """Draw ``size`` samples with pictures and ``more`` with sound alone."""
         samples = [self._sample(rng) for _ in range(size)]
-        face, target, mouth, lips, mel = (np.stack(part) for part in zip(*samples, strict=True))
-        arrays = (mel[:, None], face, target, mouth, lips)
+        face, target, mouth, lips, said, mel = (
+            np.stack(part) for part in zip(*samples, strict=True)
+        )
+        arrays = (mel[:, None], face, target, mouth, lips, said)
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
         tensors[1] = tensors[1].contiguous(memory_format=torch.channels_last)
         tensors += self.draw_sounds(more, rng)
@@ -173,8 +184,11 @@ class Sampler:
         lips = lips[list(MIRRORED)] if view.is_mirrored else lips
         pose = target.copy()
         pose[:, CROP_SIZE // 2 :] = 0
-        mel = self._mel(clip.entry.sound, place - clip.start, rng)
-        return np.concatenate([pose, shown]), target, mouth_mask(lips), lips, mel
+        sound, frame = clip.entry.sound, place - clip.start
+        table = self.gestures.of(sound)
+        said = table[min(frame, len(table) - 1)]
+        mel = self._mel(sound, frame, rng)
+        return np.concatenate([pose, shown]), target, mouth_mask(lips), lips, said, mel
 
     def _gesture(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         sounds = self.gestures.sounds

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.networks.wav2lip import channels_for_width
+from training.correction import Correction
 from training.lip_net import LipNet, lip_errors
 from training.losses import Adversary, adversary_error, balanced_gradient, picture_errors
 from training.network import FIRST_BLANK_ROW, FIRST_EXACT_ROW, FIRST_LOW_ROW, TrainedNetwork
@@ -20,6 +21,8 @@ from training.sampling import Batch, Sampler
 #: The whole picture is drawn in one step of eight, the lower half alone in the others.
 _WHOLE_EVERY = 8
 _UPPER_WEIGHT = 0.5
+#: Sound vectors are corrected at least by this share: those met later are not perfect either.
+_LEAST_CORRECTED = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Trainer(Run):
         lip_net: LipNet,
         folder: Path,
         options: TrainOptions,
+        *,
+        correction: Correction | None = None,
     ) -> None:
         """Prepare, and go on where the folder's checkpoint stopped.
 
@@ -66,9 +71,11 @@ class Trainer(Run):
             lip_net: Reads lips, trained and frozen.
             folder: Checkpoints go here; a file ``PAUSE`` in it pauses the run.
             options: How to train.
+            correction: Of the sound vectors before drawing; the audio encoder then stays.
         """
         super().__init__(network, folder, options)
         self.sampler, self.options = sampler, options
+        self.correction = correction.to(self.device) if correction else None
         self.lip_net = lip_net.to(self.device)
         heard = channels_for_width(*network.widths).audio[-1]
         self.gesture_head = nn.Linear(heard, sampler.gestures.width).to(self.device)
@@ -78,6 +85,8 @@ class Trainer(Run):
         )
         if not options.train_face:
             network.body.face_encoder_blocks.requires_grad_(False)
+        if correction:
+            network.body.audio_encoder.requires_grad_(False)
         own = [p for p in network.parameters() if p.requires_grad]
         self._prepare(
             [*own, *self.gesture_head.parameters()],
@@ -85,6 +94,7 @@ class Trainer(Run):
                 "gesture_head": self.gesture_head,
                 "adversary": self.adversary,
                 "adversary_optimiser": self.adversary_optimiser,
+                **({"correction": self.correction} if self.correction else {}),
             },
         )
 
@@ -93,12 +103,8 @@ class Trainer(Run):
         batch = self.sampler.draw(options.batch, options.sounds, self._rng).to(self.device)
         self._set_modes()
         low = self.progress.step % _WHOLE_EVERY != 0
-        heard = self.network.listen(torch.cat((batch.mel, batch.more_mel)))
-        guessed = self.gesture_head(heard[len(batch.mel) :].flatten(1))
-        sound_error = functional.smooth_l1_loss(guessed, batch.gestures)
-        drawn = self.network(
-            heard[: len(batch.mel)], batch.face, low=low, train_face=options.train_face
-        )
+        heard, sound_error = self._hear(batch)
+        drawn = self.network(heard, batch.face, low=low, train_face=options.train_face)
         leaf = drawn.detach().requires_grad_()
         figures, gradient = self._pull(leaf, batch, FIRST_LOW_ROW if low else 0)
         self.optimiser.zero_grad(set_to_none=True)
@@ -107,6 +113,16 @@ class Trainer(Run):
         self._descend()
         judge = self._train_adversary(leaf.detach(), batch, FIRST_LOW_ROW if low else 0)
         return {**figures, "sound": float(sound_error.detach()), "adversary": judge}
+
+    def _hear(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give the vectors to draw from, and the error of gestures told from more sounds."""
+        heard = self.network.listen(torch.cat((batch.mel, batch.more_mel)))
+        own, more = heard[: len(batch.mel)], heard[len(batch.mel) :]
+        error = functional.smooth_l1_loss(self.gesture_head(more.flatten(1)), batch.gestures)
+        if self.correction is None:
+            return own, error
+        share = _LEAST_CORRECTED + (1 - _LEAST_CORRECTED) * torch.rand(len(own), 1)
+        return self.correction(own, batch.said, share.to(self.device)), error
 
     def _pull(self, drawn: Tensor, batch: Batch, first_row: int) -> tuple[dict[str, float], Tensor]:
         """Give figures and the joined gradient at the drawn rows, which begin at ``first_row``."""
@@ -150,3 +166,5 @@ class Trainer(Run):
             self.network.body.face_encoder_blocks.eval()
             self.network.body.face_decoder_blocks.eval()
             self.network.body.output_block.eval()
+        if self.correction:
+            self.network.body.audio_encoder.eval()
