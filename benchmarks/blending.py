@@ -31,7 +31,7 @@ BUDGETS = {
     "guided": 3.0,
     "edge_aware": 3.0,
     "hd": 6.0,
-    "warp": 8.0,
+    "warp": 4.0,
 }
 _FRAMES = 60
 
