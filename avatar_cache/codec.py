@@ -19,9 +19,9 @@ from runtime.errors import AvatarCorruptError
 from runtime.types import Frame, Planes
 
 #: Decoded frames of one segment take at most this many bytes ...
-SEGMENT_BYTES = 24 << 20
+SEGMENT_BYTES = 12 << 20
 #: ... and there are at most this many of them.
-SEGMENT_FRAMES = 12
+SEGMENT_FRAMES = 6
 #: The finest quantiser that the encoder takes without slowing down (FFmpeg's lambda unit is 118).
 JPEG_QUANTISER = "236"
 #: PNG effort: 1 is five times faster than the default and 10 % larger.
