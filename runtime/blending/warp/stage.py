@@ -22,8 +22,6 @@ LOOK_AHEAD = len(SMOOTHING) // 2
 MOST_YAW = 0.55
 #: How fast the light inside the mouth follows the generated one, per frame.
 LIGHT_PACE = 0.4
-#: Prepared frames hold grids and pictures: fewer of them than of the pasted kind.
-KEPT_PICTURES = 12
 
 
 @dataclass(slots=True)
@@ -63,7 +61,7 @@ class WarpStage:
         self._reader = LipReader()
         self._rest, self._draw, self._is_still = rest, draw, is_still
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
-        self._pictures = KeptFrames[WarpPicture | None](KEPT_PICTURES)
+        self._pictures = KeptFrames[WarpPicture | None]()
         self._calibration: NDArray[np.float32] | None = None
         self._start()
 
@@ -96,6 +94,8 @@ class WarpStage:
                 self._trusted = picture is not None
         if picture is None:
             return _Waiting(reference, mouth, speaking, None, None)
+        if speaking == 0:
+            return _Waiting(reference, mouth, speaking, picture, self._reader.no_movement)
         motion = self._reader.read(picture.rest, mouth) @ self._calibrated(picture, reference)
         return _Waiting(reference, mouth, speaking, picture, motion)
 
