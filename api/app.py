@@ -68,7 +68,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
-    problems.install(app)
+    problems.install(app, uploads_dir=settings.uploads_dir)
     _surround(app, service)
     for part in (animation, say, avatars, knowledge, operation):
         app.include_router(part.router)

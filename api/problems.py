@@ -3,8 +3,10 @@
 import errno
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -241,11 +243,19 @@ def response(problem: Problem, request_id: str) -> Response:
     return Response(content, problem.status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of ``app`` leave as problem+json."""
+def install(app: FastAPI, *, uploads_dir: Path) -> None:
+    """Make every error of ``app`` leave as problem+json.
+
+    Args:
+        app: The application.
+        uploads_dir: Where files of requests lie: clients are not told such paths, which are ours.
+    """
+    uploaded = re.compile(rf"{re.escape(str(uploads_dir))}/[\w./-]*\w")
 
     async def answer(request: Request, error: Exception) -> Response:
-        return response(as_problem(error), request.state.request_id)
+        problem = as_problem(error)
+        problem.detail = uploaded.sub("the uploaded file", problem.detail)
+        return response(problem, request.state.request_id)
 
     async def answer_http(request: Request, error: Exception) -> Response:
         known = error if isinstance(error, HTTPException) else HTTPException(500)

@@ -10,7 +10,7 @@ from api.engine import Engine
 from api.folders import sweep
 from api.schemas import DEFAULT_AVATAR
 from api.settings import Settings
-from runtime.errors import AvatarNotFoundError, MouthpieceError, OutputError
+from runtime.errors import AvatarCorruptError, AvatarNotFoundError, MouthpieceError, OutputError
 from runtime.models import ModelStore
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,10 @@ def _has_default(engine: Engine) -> bool:
     try:
         engine.avatars.show(DEFAULT_AVATAR)
     except AvatarNotFoundError:
+        return False
+    except AvatarCorruptError as error:
+        # Left by a crash of the disk or by another version; nothing could be animated with it.
+        logger.warning("the default avatar cannot be used, the sample avatar is: %s", error)
         return False
     return True
 

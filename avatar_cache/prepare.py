@@ -83,7 +83,7 @@ def _no_face(seen: Seen, source: Source, detector: FaceDetector) -> FaceNotFound
         found = "something like one in the first, but without a face's landmarks"
     return FaceNotFoundError(
         f"no face in {source_name(source.media)}: looked at {seen.frame_count} frames, {found}; "
-        f"use a picture with a visible face of at least 96 pixels, or give its place with --box"
+        f"use a picture with a visible face of at least 96 pixels, or give its place (box)"
     )
 
 

@@ -24,7 +24,7 @@ def settings(tmp_path):
     """Returns settings whose folders are the test's own."""
 
     def make(**changes):
-        return Settings(data_dir=tmp_path / "data", sample_avatar=False, **changes)
+        return Settings(**{"data_dir": tmp_path / "data", "sample_avatar": False, **changes})
 
     return make
 

@@ -180,3 +180,16 @@ def test_percentiles_interpolate():
     assert percentile([1.0], 0.99) == 1.0
     assert percentile([1.0, 2.0, 3.0], 0.5) == 2.0
     assert percentile([0.0, 10.0], 0.25) == 2.5
+
+
+def test_a_default_avatar_of_another_version_gives_way_to_the_sample(
+    service, picture, sound, tmp_path, monkeypatch, caplog
+):
+    sample = tmp_path / "sample.png"
+    sample.write_bytes(picture)
+    monkeypatch.setattr("api.startup.sample_avatar", lambda settings: sample)
+    _, engine = service()
+    (engine.avatars.root / "default.avatar").write_text("of long ago")
+    client, _ = service(sample_avatar=True)
+    assert client.post("/v1/animation-with-cache", files={"audio": sound}).status_code == 200
+    assert "default.avatar is damaged" in caplog.text

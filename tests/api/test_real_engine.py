@@ -161,7 +161,11 @@ def test_faceless_and_broken_inputs_are_told_apart(real, speech, portrait):
         ({"audio": speech, "avatar": speech}, (422, "INPUT_UNREADABLE")),
     ]
     for files, expected in cases:
-        assert refusal(real.client.post("/v1/animation", files=files)) == expected
+        reply = real.client.post("/v1/animation", files=files)
+        assert refusal(reply) == expected
+        # The client's file has no name here; where it lay on the server is nobody's business.
+        assert "the uploaded file" in reply.json()["detail"]
+        assert "/uploads/" not in reply.text
 
 
 def test_an_unknown_network_and_avatar_are_named(real, speech):
