@@ -1,0 +1,102 @@
+"""How pictures look after every blend method: ``python -m benchmarks.quality [FACE ...]``.
+
+Prints one line per method: the edge at the mask's border (1 is none), the sharpness round the lips
+in parts of the source's, and how far the mean colour of the mask's border wanders, in grey levels.
+Everything is measured on the pictures before they are encoded. ``--each`` adds a line per face.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from api.service import Mouthpiece
+from benchmarks.__main__ import SHARED
+from runtime.animator import Animator, StreamOptions
+from runtime.audio import read_audio
+from runtime.blending import METHODS, BlendOptions, seam_step, sharpness
+from runtime.blending.region import region_pixels
+from runtime.types import SAMPLE_RATE, FaceBox, Frame, Mask, Patch, ReferenceFrame, Waveform
+
+#: Pixels at the mask's border whose mean colour must stand still.
+BORDER = 9
+
+
+class Quality(NamedTuple):
+    """What one method makes of one face."""
+
+    seam: float
+    worst_seam: float
+    sharpness: float
+    wander: float
+
+
+def measure(mouthpiece: Mouthpiece, face: Path, sound: Waveform, method: str) -> Quality:
+    """Animate a face and look at every frame."""
+    added = mouthpiece.add_avatar(face)
+    options = StreamOptions(blend=BlendOptions(method=method), silence_gating=False)
+    with mouthpiece.avatars.open(added.avatar_id) as avatar:
+        animator = Animator(mouthpiece.generator())
+        patches = [patch for patch in animator.stream(avatar, [sound], options) if patch.region[2]]
+    seams, shares, colours = [], [], []
+    for patch, result, source, mask in _pictures(patches):
+        points = patch.reference.landmarks
+        seams.append(seam_step(result, source, mask))
+        shares.append(sharpness(result, points) / sharpness(source, points))
+        inner = cv2.erode(patch.touched.astype(np.uint8), np.ones((BORDER, BORDER)), borderValue=0)
+        colours.append(patch.pixels[patch.touched & (inner == 0)].mean(0))
+    wander = float(np.ptp(colours, axis=0).max()) if added.frames == 1 else 0.0
+    return Quality(float(np.mean(seams)), max(seams), float(np.median(shares)), wander)
+
+
+def _pictures(patches: list[Patch]) -> Iterator[tuple[Patch, Frame, Frame, Mask]]:
+    """Yield every patch with the picture it makes, the one below and where it was written."""
+    for patch in patches:
+        source = _whole(patch.reference)
+        region, result = patch.region, source.copy()
+        rows, columns = slice(region.y1, region.y2), slice(region.x1, region.x2)
+        result[rows, columns][patch.touched] = patch.pixels[patch.touched]
+        mask = np.zeros(source.shape[:2], np.float32)
+        mask[rows, columns] = patch.touched
+        yield patch, result, source, mask
+
+
+def _whole(reference: ReferenceFrame) -> Frame:
+    height, width = reference.size
+    return region_pixels(reference.planes, FaceBox(0, 0, width, height))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__)
+    parser.add_argument(
+        "faces", nargs="*", type=Path, help="images or videos; the shared portraits"
+    )
+    parser.add_argument("--audio", type=Path, default=SHARED / "speech/tts_10s_24k.wav")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of the sound")
+    parser.add_argument("--methods", nargs="+", default=[m for m in METHODS if m != "auto"])
+    parser.add_argument("--each", action="store_true", help="a line for every face too")
+    chosen = parser.parse_args()
+    faces = chosen.faces or sorted((SHARED / "portraits").glob("*.jpg"))
+    sound = read_audio(chosen.audio)[: int(chosen.seconds * SAMPLE_RATE)]
+    print("| method | seam, mean | seam, worst | sharpness, median | border's colour, worst |")
+    print("|---|---|---|---|---|")
+    with Mouthpiece() as mouthpiece:
+        for method in chosen.methods:
+            found = {face: measure(mouthpiece, face, sound, method) for face in faces}
+            table = np.array(list(found.values()))
+            seam, _, _, _ = table.mean(0)
+            _, worst, _, wander = table.max(0)
+            middle = np.median(table[:, 2])
+            print(f"| `{method}` | {seam:.2f} | {worst:.2f} | {middle:.2f} | {wander:.2f} |")
+            for face, row in found.items() if chosen.each else ():
+                print(f"    {face.stem:34}", " ".join(f"{value:.2f}" for value in row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
