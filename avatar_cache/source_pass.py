@@ -21,7 +21,8 @@ from runtime.faces import FaceDetector, mesh_points
 from runtime.faces.facemesh import SCORE_FLOOR, Roi
 from runtime.faces.shots import ShotDetector
 from runtime.media import MediaSource, source_name
-from runtime.types import Detection, FaceBox, Frame, Planes
+from runtime.overlap import overlapped
+from runtime.types import Cover, Detection, FaceBox, Frame, Planes
 from runtime.video import Picture, VideoInfo, read_pictures, to_planes
 
 #: Called with the share of the work done, 0 to 1; may raise ``CancelledError`` to stop.
@@ -30,6 +31,8 @@ Progress = Callable[[float], None]
 _SEGMENTS_AHEAD = 1
 #: Pictures decoded before they are asked for.
 _PICTURES_AHEAD = 2
+#: Frames searched for what covers their faces while the next ones are looked at.
+_COVERS_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,12 @@ class SourcePass:
         seen = Seen(first.frame, size, self._fps, first.alpha is not None)
         shots = ShotDetector()
         with ThreadPoolExecutor(1, "mouthpiece-encode") as encoder:
-            ahead = read_ahead(pictures)
-            for picture, faces in self._with_faces(itertools.chain([first], ahead)):
+            ahead = itertools.chain([first], read_ahead(pictures))
+            for picture, faces, covers in self._with_covers(self._with_faces(ahead)):
                 if self._progress is not None:
                     self._progress(min(1.0, seen.frame_count / self._expected))
                 if shots.is_cut(picture.frame):
                     seen.cuts.append(seen.frame_count)
-                covers = self._covers.find(picture.frame, faces)
                 self._spool.add(seen.frame_count, faces, covers)
                 seen.frame_count += 1
                 self._collect(picture, seen, encoder)
@@ -110,6 +112,18 @@ class SourcePass:
         else:
             faces = self._detector.track(frames)
         return zip(kept, faces, strict=False)
+
+    def _with_covers(
+        self, found: Iterator[tuple[Picture, list[Detection]]]
+    ) -> Iterator[tuple[Picture, list[Detection], list[Cover]]]:
+        """Look for covers in a thread of their own, a few frames behind."""
+
+        def with_covers(
+            found: tuple[Picture, list[Detection]],
+        ) -> tuple[Picture, list[Detection], list[Cover]]:
+            return *found, self._covers.find(found[0].frame, found[1])
+
+        return overlapped(with_covers, found, ahead=_COVERS_AHEAD, name="covers")
 
     def _collect(self, picture: Picture, seen: Seen, encoder: ThreadPoolExecutor) -> None:
         if self._is_still:

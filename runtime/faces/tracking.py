@@ -1,9 +1,7 @@
 """The default detector: BlazeFace finds faces, FaceMesh follows them from frame to frame."""
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from runtime.faces.attention_mesh import AttentionMesh
 from runtime.faces.blazeface import DEEPEST_ZOOM, BlazeFace, FaceGuess
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.shots import ShotDetector
+from runtime.overlap import overlapped
 from runtime.types import Detection, Frame, Landmarks
 
 #: Part of the digest: raise it when the same networks give other boxes.
@@ -88,15 +87,11 @@ class BlazeFaceMesh:
     def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
         """Follow faces through one video, see ``FaceDetector``."""
         tracker = _Tracker(self, passes=2)
-        reading: deque[Future[list[Detection]]] = deque()
         # Following needs the frame before, lips do not: they are read in a thread of their own.
-        with ThreadPoolExecutor(1, "mouthpiece-lips") as reader:
-            for frame in frames:
-                faces = tracker.push(frame)
-                reading.append(reader.submit(self._with_exact_lips, frame, faces))
-                if len(reading) > FRAMES_AHEAD:
-                    yield reading.popleft().result()
-            yield from (faces.result() for faces in reading)
+        followed = ((frame, tracker.push(frame)) for frame in frames)
+        return overlapped(
+            lambda found: self._with_exact_lips(*found), followed, ahead=FRAMES_AHEAD, name="lips"
+        )
 
     def _with_exact_lips(self, frame: Frame, faces: list[Detection]) -> list[Detection]:
         if self.lips is None:
