@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runtime.audio_stream import EXPECTED, decode_stream, first_stream
+from runtime.audio_stream import EXPECTED, decode_stream, first_stream, header_length_s
 from runtime.errors import AudioDecodeError, AudioTooLongError, AudioTooShortError
 from runtime.media import MediaSource, open_media, source_name
 from runtime.resampling import MuxAudio, Resampler, SoundArray
@@ -40,10 +40,12 @@ class Sound:
     Attributes:
         mux: Rate and channels of the original.
         blocks: The sound, in order.
+        header_s: Length in seconds as the header says, an estimate; 0 when it does not tell.
     """
 
     mux: MuxAudio
     blocks: Iterator[SoundBlock]
+    header_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def open_sound(
         stream = first_stream(container, source)
         mux = MuxAudio(stream.rate, min(2, stream.channels))
         samples = _limit(decode_stream(container, stream, source), mux, source, max_s)
-        yield Sound(mux, _both_forms(_regroup(samples, mux, block_s), mux, source))
+        blocks = _both_forms(_regroup(samples, mux, block_s), mux, source)
+        yield Sound(mux, blocks, header_length_s(container, stream))
 
 
 def decode_audio(

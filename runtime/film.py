@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.animator import Animator, StreamOptions
-from runtime.audio import SoundBlock, open_sound, probe_audio
+from runtime.audio import SoundBlock, open_sound
 from runtime.errors import CancelledError
 from runtime.media import MediaSource
 from runtime.muxing import EncodeOptions
@@ -82,7 +82,6 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
         CancelledError: ``cancel`` was set.
     """
     fps = animator.rate(avatar, options)
-    expected = max(1.0, probe_audio(sound).duration_s * fps) if progress else 1.0
     samples = frames = 0
     with (
         open_sound(sound, block_s=BLOCK_S, max_s=max_sound_s) as opened,
@@ -96,6 +95,7 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
             timer=animator.timer,
         ) as writer,
     ):
+        expected = opened.header_s * fps
 
         def waveforms(blocks: Iterator[SoundBlock]) -> Iterator[Waveform]:
             nonlocal samples
@@ -109,6 +109,8 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
                 raise CancelledError(f"cancelled after {frames} frames; {output} was not written")
             writer.write(patch)
             frames += 1
-            if progress is not None:
+            if progress is not None and expected:
                 progress(min(1.0, frames / expected))
+    if progress is not None:
+        progress(1.0)
     return Film(frames, fps, samples / opened.mux.sample_rate)
