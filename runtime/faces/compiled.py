@@ -2,6 +2,7 @@
 
 import hashlib
 import queue
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class FaceNetwork:
     """
 
     def __init__(self, model: ov.Model, digest: str, *, threads: int = 1) -> None:
-        """Compile.
+        """Keep the graph until the first run: naming a cached avatar asks for the digest alone.
 
         Args:
             model: The graph.
@@ -35,8 +36,10 @@ class FaceNetwork:
             threads: Threads of one run; 0 for all.
         """
         self.digest = digest
-        config = {**_CONFIG, "INFERENCE_NUM_THREADS": threads}
-        self._compiled = ov.Core().compile_model(model, "CPU", config)
+        self._model = model
+        self._config = {**_CONFIG, "INFERENCE_NUM_THREADS": threads}
+        self._lock = threading.Lock()
+        self._compiled: ov.CompiledModel | None = None
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
 
     def __call__(
@@ -50,15 +53,22 @@ class FaceNetwork:
         Returns:
             The outputs in the network's order, copied.
         """
+        compiled = self._ready()
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request = self._compiled.create_infer_request()
+            request = compiled.create_infer_request()
         try:
             outputs = request.infer([pictures], share_inputs=True)
-            return [np.array(outputs[port], np.float32) for port in self._compiled.outputs]
+            return [np.array(outputs[port], np.float32) for port in compiled.outputs]
         finally:
             self._idle.put(request)
+
+    def _ready(self) -> ov.CompiledModel:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = ov.Core().compile_model(self._model, "CPU", self._config)
+            return self._compiled
 
 
 def load_face_network(
