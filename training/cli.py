@@ -8,7 +8,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -187,9 +186,10 @@ def evaluate(chosen: argparse.Namespace) -> None:
     from training.evaluation import Evaluator, TrueMouths
     from training.expert import SyncJudge, load_expert
     from training.report import figures_table, group_ratios, groups_table
+    from training.sources import mouths_of
 
     judge = SyncJudge(load_expert(chosen.expert)) if chosen.expert else None
-    sources = [_source(path, chosen.threads) for path in chosen.generators]
+    sources = [mouths_of(path, threads=chosen.threads) for path in chosen.generators]
     report = {}
     for title, cases in _case_sets(Corpus(chosen.data), chosen).items():
         evaluator = Evaluator(cases, _reader(chosen), judge=judge)
@@ -282,17 +282,6 @@ def _measure(
         chosen.out.mkdir(parents=True, exist_ok=True)
         sheet.write(chosen.out / f"{title} {source.name}.jpg".replace(" ", "-"))
     return figures
-
-
-def _source(path: Path, threads: int) -> MouthSource:
-    from training.network import TrainedNetwork
-    from training.sources import CheckpointMouths, GeneratorMouths
-
-    if path.suffix == ".safetensors":
-        return CheckpointMouths(TrainedNetwork.load(path), path.stem)
-    return GeneratorMouths(
-        path, precision="int8" if path.stem.endswith("-int8") else "f32", threads=threads
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,18 @@ from training.cases import Case
 from training.corpus import mel_chunks
 
 if TYPE_CHECKING:
+    from training.evaluation import MouthSource
     from training.network import TrainedNetwork
+
+
+def mouths_of(path: Path, *, threads: int = 2) -> MouthSource:
+    """Open a generator: a network (INT8 when its name ends so), or a weights file."""
+    if path.suffix == ".safetensors":
+        from training.network import TrainedNetwork
+
+        return CheckpointMouths(TrainedNetwork.load(path), path.stem)
+    precision: Precision = "int8" if path.stem.endswith("-int8") else "f32"
+    return GeneratorMouths(path, precision=precision, threads=threads)
 
 
 @dataclass(frozen=True, slots=True)
