@@ -74,7 +74,7 @@ class WarpField:
             forward, self._splines, (pose.upper, pose.lower), self._shape.source, strict=True
         ):
             moved = np.concatenate([(goal - start).reshape(-1, 2), pose.jaw])
-            np.multiply(spline.spread(np.asarray(moved @ linear)), self._edge, out=part)
+            np.multiply(spline.spread(np.asarray(moved @ linear, np.float32)), self._edge, out=part)
         # One picture of both, one above the other: their borders do not move, so neither sees
         # the other.
         backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))
@@ -151,12 +151,11 @@ class _Spline:
     def spread(self, moved: Points) -> NDArray[np.float32]:
         """Give the grid's movements ``(n, 2)`` for those of the moving points."""
         if not self._is_new:
-            return np.asarray(self._matrix @ moved, np.float32)
+            return np.asarray(cv2.gemm(self._matrix, moved, 1, np.empty(0), 0), np.float32)
         self._is_new = False
         goal = np.zeros((len(self._system), 2))
         goal[: self._moving] = moved
-        # OpenCV's own algebra: for systems this small NumPy's threads cost ten times what they
-        # save.
+        # OpenCV's own algebra: NumPy's would wake threads for this, and wait for them.
         weights = cv2.solve(self._system, goal, flags=cv2.DECOMP_LU)[1]
         return np.asarray(cv2.gemm(self._rows, weights, 1, np.empty(0), 0), np.float32)
 

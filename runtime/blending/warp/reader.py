@@ -78,7 +78,7 @@ class LipReader:
         """
         centre = points[_CENTRE].mean(0)
         patch = mouth_patch(rest, centre)
-        face = (patch - self._face_mean) @ self._face_basis
+        face = _project(patch - self._face_mean, self._face_basis)
         zero = self._run(np.zeros(self._change_basis.shape[1], np.float32), face)
         return RestMouth(centre, patch, face, zero)
 
@@ -92,7 +92,7 @@ class LipReader:
         Returns:
             float32 ``(k,)``; exactly 0 for the rest mouth itself. ``motion`` turns it into points.
         """
-        change = (mouth_patch(mouth, rest.centre) - rest.patch) @ self._change_basis
+        change = _project(mouth_patch(mouth, rest.centre) - rest.patch, self._change_basis)
         return self._run(change, rest.face) - rest.zero
 
     def calibrate(self, rest: RestMouth, mouths: Sequence[MouthCrop]) -> NDArray[np.float32]:
@@ -136,6 +136,12 @@ class LipReader:
             signal = np.tanh(signal @ weight + bias)
         weight, bias = self._layers[-1]
         return np.asarray(signal @ weight + bias, np.float32)
+
+
+def _project(patch: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Not ``@``: for products of this size NumPy's algebra wakes threads, and waits for them on
+    # processors that are busy drawing mouths.
+    return np.asarray(np.einsum("i,ij->j", patch, basis), np.float32)
 
 
 def _bundled() -> Mapping[str, NDArray[np.floating]]:
