@@ -101,7 +101,7 @@ def test_lips_that_look_as_in_the_frame_keep_every_detail_of_it(method, referenc
 
 @pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
 def test_no_lip_line_of_the_frame_shows_in_an_open_mouth(method, reference):
-    inner = reference.landmarks[[13, 14]].mean(0).astype(int) + (0, 8)
+    inner = reference.landmarks[[13, 14]].mean(0).astype(int) + np.array([0, 8])
     patch = patches_of(method, reference, [spoken(reference, 1.0)], grain=False)[0]
     x, y = inner - (patch.region.x1, patch.region.y1)
     inside = patch.pixels[y - 2 : y + 3, x - 10 : x + 11].astype(float).mean(-1)
