@@ -14,17 +14,26 @@ from time import perf_counter
 from typing import Any
 
 import cv2
+import numpy as np
 
+from benchmarks.detector import SIZE, measure_detector
 from benchmarks.endtoend import Media, measure_end_to_end
 from benchmarks.exactness import measure_exactness
-from benchmarks.footprint import measure_cold, measure_memory
+from benchmarks.footprint import measure_cold, measure_long, measure_memory
 from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
+from runtime.types import Frame
+from runtime.video import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MOUTHPIECE_SHARED", ROOT.parent / "shared")) / "media"
-AXES = ("infer", "animate", "exactness", "cold", "memory")
+AXES = ("infer", "animate", "exactness", "detector", "cold", "memory")
+#: Run only when named: they take long. What they found last stays in the JSON and on the page.
+LONG_AXES = ("long",)
+
+
+_AXES_HELP = f"of {', '.join(AXES)} (default: all of these), {', '.join(LONG_AXES)} (minutes)"
 
 
 def main() -> None:
@@ -39,8 +48,10 @@ def main() -> None:
         },
         "animate": lambda: measure_end_to_end(media, rounds=options.rounds),
         "exactness": measure_exactness,
+        "detector": lambda: measure_detector(_small_frame(options.portrait)),
         "cold": lambda: measure_cold(media),
         "memory": lambda: measure_memory(media),
+        "long": lambda: measure_long(media),
     }
     results: dict[str, Any] = {}
     if options.json.is_file():
@@ -57,7 +68,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=main.__doc__)
-    parser.add_argument("axes", nargs="*", metavar="axis", help=f"of {', '.join(AXES)}; all")
+    parser.add_argument("axes", nargs="*", metavar="axis", help=_AXES_HELP)
     parser.add_argument("--portrait", type=Path, default=_portrait(), help="picture of a face")
     parser.add_argument(
         "--speech", type=Path, default=SHARED / "speech/tts_10s_24k.wav", help="a recording"
@@ -66,9 +77,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results.json")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs/benchmarks.md")
     options = parser.parse_args()
-    if unknown := set(options.axes) - set(AXES):
-        parser.error(f"no axis {', '.join(sorted(unknown))}; choose {', '.join(AXES)}")
+    if unknown := set(options.axes) - {*AXES, *LONG_AXES}:
+        parser.error(f"no axis {', '.join(sorted(unknown))}; choose {_AXES_HELP}")
     return options
+
+
+def _small_frame(portrait: Path) -> Frame:
+    height, width = SIZE
+    return np.asarray(cv2.resize(read_image(portrait), (width, height)), np.uint8)
 
 
 def _portrait() -> Path:

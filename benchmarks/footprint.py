@@ -16,6 +16,7 @@ from typing import Any
 from api.options import AnimateOptions
 from api.service import Mouthpiece
 from api.settings import Settings
+from api.startup import cache_default, rehearse
 from benchmarks.endtoend import Media, make_film, make_still
 from benchmarks.sounds import write_sound
 
@@ -23,8 +24,13 @@ from benchmarks.sounds import write_sound
 SOUNDS = ((10.0, 25.0), (1800.0, 1.0))
 #: Seconds of avatar video.
 VIDEOS = (2.0, 20.0)
+#: The full lengths: seconds of sound over a still of this side, seconds of avatar video, and the
+#: video's height and width. Small pictures: what grows with length does so at any size.
+LONG_SOUNDS, LONG_STILL, LONG_FPS = (10.0, 3600.0), 256, 10.0
+LONG_VIDEOS, LONG_SIZE = (10.0, 600.0), (360, 640)
 _HELP_RUNS = 5
 _READY_TIMEOUT_S = 60.0
+_IDLE_S = 1.0
 
 
 def measure_memory(media: Media) -> dict[str, Any]:
@@ -48,6 +54,24 @@ def measure_memory(media: Media) -> dict[str, Any]:
     return found
 
 
+def measure_long(media: Media) -> dict[str, Any]:
+    """Give the highest resident memory in MB at full length: of animating, and of preparing."""
+    with TemporaryDirectory(prefix="benchmarks-") as name:
+        folder = Path(name)
+        found: dict[str, Any] = {"fps": LONG_FPS, "sound": {}, "prepare": {}, "animate": {}}
+        still = make_still(media.portrait, LONG_STILL, folder)
+        for seconds in LONG_SOUNDS:
+            sound = write_sound(media.speech, seconds, folder)
+            found["sound"][f"{seconds:g}"] = _child(still, sound, LONG_FPS, folder)["peak_mb"]
+        sound = write_sound(media.speech, 4.0, folder)
+        for seconds in LONG_VIDEOS:
+            film = make_film(media.portrait, folder, LONG_SIZE, seconds=seconds)
+            prepared, animated = _children(film, sound, 25.0, folder, repeats=1)
+            found["prepare"][f"{seconds:g}"] = prepared["peak_mb"]
+            found["animate"][f"{seconds:g}"] = animated["peak_mb"]
+        return found
+
+
 def measure_cold(media: Media) -> dict[str, Any]:
     """Time what happens before everything is warm, in seconds."""
     with TemporaryDirectory(prefix="benchmarks-") as name:
@@ -68,13 +92,20 @@ def measure_cold(media: Media) -> dict[str, Any]:
 def _child(
     avatar: Path, sound: Path, fps: float, folder: Path, *, repeats: int = 1
 ) -> dict[str, Any]:
+    """Prepare in one new process and animate in another; give what the second one tells."""
+    return _children(avatar, sound, fps, folder, repeats=repeats)[1]
+
+
+def _children(
+    avatar: Path, sound: Path, fps: float, folder: Path, *, repeats: int
+) -> list[dict[str, Any]]:
     """Prepare in one new process and animate in another; see ``main``."""
-    found: dict[str, Any] = {}
+    found = []
     for times in (0, repeats):
         command = [sys.executable, "-m", "benchmarks.footprint"]
         command += [str(avatar), str(sound), str(fps), str(folder), str(times)]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-        found = json.loads(answer.stdout.splitlines()[-1])
+        found.append(json.loads(answer.stdout.splitlines()[-1]))
     return found
 
 
@@ -86,6 +117,11 @@ def main() -> None:
     with Mouthpiece(settings) as mouthpiece:
         if repeats == "0":
             mouthpiece.add_avatar(Path(avatar))
+            cache_default(mouthpiece, settings)
+        if int(repeats) > 1:
+            # What the service has done when it takes its first request.
+            mouthpiece.generator().warm_up()
+            rehearse(mouthpiece, settings)
         for _ in range(int(repeats)):
             start, cpu = perf_counter(), process_time()
             mouthpiece.animate(
@@ -123,6 +159,7 @@ def _serve(folder: Path) -> dict[str, float]:
         try:
             _wait_ready(f"http://127.0.0.1:{port}/readyz", start + _READY_TIMEOUT_S)
             ready = perf_counter() - start
+            _wait_idle(service.pid)
             resident = _memory_mb(service.pid, "VmRSS")
         finally:
             service.terminate()
@@ -133,6 +170,19 @@ def _memory_mb(process: int | str, name: str) -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) / 1024
+
+
+def _wait_idle(process: int) -> None:
+    """Wait until a process has used no processor time for a moment."""
+    before = None
+    while before != (now := _ticks(process)):
+        before = now
+        sleep(_IDLE_S)
+
+
+def _ticks(process: int) -> int:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _wait_ready(address: str, deadline: float) -> None:

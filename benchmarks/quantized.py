@@ -87,7 +87,7 @@ def _ranges(model: ov.Model, samples: Samples) -> list[tuple[ov.Node, tuple[floa
 def _quantize_activation(node: ov.Node, bounds: tuple[float, float]) -> None:
     readers = list(node.output(0).get_target_inputs())
     low, high = (ops.constant(np.float32(bound)) for bound in bounds)
-    levels = ops.fake_quantize(node, low, high, low, high, 256)
+    levels = ops.fake_quantize(node.output(0), low, high, low, high, 256)
     for reader in readers:
         reader.replace_source_output(levels.output(0))
 

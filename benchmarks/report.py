@@ -44,8 +44,10 @@ def write_report(results: Results, path: Path) -> None:
         "infer": _infer,
         "animate": _animate,
         "exactness": _exactness,
+        "detector": _detector,
         "cold": _cold,
         "memory": _memory,
+        "long": _long,
     }
     lines = [_OPENING]
     for axis, section in sections.items():
@@ -135,6 +137,40 @@ def _exactness(found: Results) -> Iterable[str]:
         [
             (name, *(f"{row[s]['largest']} ({row[s]['share']:.2%})" for s in savings))
             for name, row in found.items()
+        ],
+    )
+
+
+def _detector(found: Results) -> Iterable[str]:
+    height, width = found["size"]
+    yield "## S3FD, the optional detector\n"
+    yield (
+        f"One picture of {width}x{height} at a time, random weights: they have its cost but find "
+        f"no faces, so boxes cannot be compared. INT8 moves the raw outputs by "
+        f"{found['int8_error']:.0%} of their spread; `mouthpiece convert detector` compares boxes "
+        f"with real weights and refuses INT8 that loses faces.\n"
+    )
+    yield from _table(
+        ("side", "processor ms", "times PyTorch"),
+        [
+            (name, _spread(side["cpu_ms"], 0), _spread(side["times_baseline"], 2))
+            for name, side in found["sides"].items()
+        ],
+    )
+
+
+def _long(found: Results) -> Iterable[str]:
+    yield "## Memory at full length\n"
+    names = {
+        "sound": f"seconds of sound over a still, {found['fps']:g} frames/s",
+        "prepare": "seconds of avatar video, preparing",
+        "animate": "seconds of avatar video, animating",
+    }
+    yield from _table(
+        ("process", "shorter", "longer"),
+        [
+            (name, *(f"{seconds} s: {peak:.0f} MB" for seconds, peak in found[kind].items()))
+            for kind, name in names.items()
         ],
     )
 
