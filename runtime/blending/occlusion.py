@@ -7,7 +7,7 @@ faces, and on beards, shadows and odd light that are in front of nothing.
 
 import hashlib
 import io
-from functools import cached_property
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -45,17 +45,6 @@ MOUTH_AREA = 0.25
 class OcclusionFinder:
     """Tells which part of a face is covered; safe to share between threads."""
 
-    @cached_property
-    def _network(self) -> FaceNetwork:
-        with (files("runtime.blending") / "occlusion.npz").open("rb") as stored:
-            content = stored.read()
-        return FaceNetwork(_build(content), hashlib.sha256(content).hexdigest())
-
-    @property
-    def digest(self) -> str:
-        """Changes with the network."""
-        return self._network.digest
-
     def find(self, crop: FaceCrop, points: Points) -> Cover:
         """Look at one face.
 
@@ -67,10 +56,17 @@ class OcclusionFinder:
             uint8 ``(48, 48)``: how much of each two by two pixels of the lower face is covered; all
             0 where nothing certain is in front.
         """
-        share = self._network(crop[None])[0].reshape(COVER_SIZE, COVER_SIZE)
+        share = _network()(crop[None])[0].reshape(COVER_SIZE, COVER_SIZE)
         if (share[_UPPER_FACE] > 0.5).mean() > STRANGE:
             return np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
         return certain_parts(share, _small(lower_face_mask(points, BlendOptions())) > MOUTH_AREA)
+
+
+@lru_cache(maxsize=1)
+def _network() -> FaceNetwork:
+    """Load the network once, when the first face is looked at."""
+    content = (files("runtime.blending") / "occlusion.npz").read_bytes()
+    return FaceNetwork(_build(content), hashlib.sha256(content).hexdigest())
 
 
 def certain_parts(share: Mask, mouth: NDArray[np.bool_]) -> Cover:
