@@ -76,6 +76,18 @@ def test_cut_points_are_found_after_quantization(quantized):
     assert len(quantized_layers(quantized)) > 30
 
 
+def test_the_sound_goes_in_as_it_is(quantized):
+    (mel,) = (node for node in quantized.get_parameters() if node.get_friendly_name() == "mel")
+    seen, found = [mel], set()
+    while seen:
+        node = seen.pop()
+        found.add(node.get_type_name())
+        if node.get_type_name() != "Convolution":
+            seen += [target.get_node() for target in node.output(0).get_target_inputs()]
+    assert "Convolution" in found
+    assert "FakeQuantize" not in found
+
+
 def test_a_layer_put_back_computes_in_floating_point(exact, quantized):
     name = quantized_layers(quantized)[5]
 
