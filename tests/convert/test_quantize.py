@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from convert import conversion, inference, quantize
 from convert.calibration import Material, Pairs, draw_pairs, silent_chunks
 from convert.conversion import GeneratorOptions, convert_generator, verify
-from convert.fidelity import Certificate, Floor, mouth_psnr, mouth_ssim
+from convert.fidelity import Certificate, Floor, motion_kept, mouth_psnr, mouth_ssim
 from convert.inference import run_generator
 from convert.networks.wav2lip import Wav2Lip, channels_for_width
 from convert.quantize import (
@@ -134,6 +134,28 @@ def test_the_search_keeps_only_layers_that_help(exact, quantized, pairs, monkeyp
     _, kept = keep_sensitive_layers(exact, quantized, pairs, SearchOptions())
 
     assert kept == [harmful]
+
+
+def louder_is_brighter(levels: float) -> ov.Model:
+    """A toy generator: the whole picture is as many levels brighter as the sound is louder."""
+    ops = ov.opset13
+    face = ops.parameter(ov.PartialShape([-1, 96, 96, 3]), np.uint8, "face")
+    mel = ops.parameter(ov.PartialShape([-1, 80, 16]), np.float32, "mel")
+    loudness = ops.reduce_mean(mel, np.array([1, 2]), True)
+    light = ops.add(ops.multiply(ops.unsqueeze(loudness, 1), np.float32(levels)), np.float32(128))
+    mouth = ops.add(ops.multiply(ops.convert(face, np.float32), np.float32(0)), light)
+    return ov.Model([ops.convert(ops.round(mouth), np.uint8)], [face, mel])
+
+
+def test_a_network_keeps_all_of_its_own_movement_and_half_when_it_moves_half(pairs):
+    louder = np.linspace(-1, 1, len(pairs.mels), dtype=np.float32)
+    moving = pairs._replace(
+        mels=np.ones_like(pairs.mels) * louder[:, None, None],
+        is_silent=np.zeros_like(pairs.is_silent),
+    )
+    whole = louder_is_brighter(40)
+    assert motion_kept(whole, louder_is_brighter(40), moving) == pytest.approx((1, 1))
+    assert motion_kept(whole, louder_is_brighter(20), moving) == pytest.approx((0.5, 1), abs=0.02)
 
 
 def test_equal_pictures_are_perfect():
@@ -281,6 +303,8 @@ def test_the_certificate_reads_as_a_table():
         ssim_worst=0.95,
         max_error=20,
         max_error_p99=5.0,
+        motion_gain=0.97,
+        motion_correlation=0.99,
         silence_motion_f32=0.1,
         silence_motion_int8=0.2,
         size_f32_bytes=11_000_000,
