@@ -195,22 +195,29 @@ def test_whole_pixels_of_movement_fetch_whole_pixels(reference):
     assert np.array_equal(pixels.chroma[0, 1:, :-2], own.chroma[1:, :-2, 0])
 
 
-def test_a_face_that_shows_half_of_its_movements_speaks_like_one_that_shows_all(reference):
-    reader = LipReader()
-    rest = RestMouth(np.zeros(2, np.float32), *[np.zeros(1, np.float32)] * 3)
-    # The readings are given instead of read off pictures; a mouth stands for its place in them.
-    known = [0.5 * reading for reading in reader.known]
-    reader.read = lambda _, mouth: known[mouth]
-    calibration = reader.calibrate(rest, range(len(known)))
-    assert np.abs(known @ calibration - reader.known).max() < 0.01
+class GivenReadings(LipReader):
+    """Readings are given instead of read off pictures; a mouth stands for its place in them."""
+
+    given: np.ndarray
+
+    def read(self, rest, mouth):
+        return self.given[int(mouth)]
+
+    def calibrated(self):
+        rest = RestMouth(np.zeros(2, np.float32), *[np.zeros(1, np.float32)] * 3)
+        return self.calibrate(rest, [np.array(place, np.uint8) for place in range(len(self.given))])
+
+
+def test_a_face_that_shows_half_of_its_movements_speaks_like_one_that_shows_all():
+    reader = GivenReadings()
+    reader.given = 0.5 * reader.known
+    assert np.abs(reader.given @ reader.calibrated() - reader.known).max() < 0.01
 
 
 def test_a_generator_that_moves_quite_differently_gets_one_factor():
-    reader = LipReader()
-    rest = RestMouth(np.zeros(2, np.float32), *[np.zeros(1, np.float32)] * 3)
-    strange = np.roll(reader.known, 3, axis=0) @ np.roll(reader.uncalibrated, 2, axis=0)
-    reader.read = lambda _, mouth: strange[mouth]
-    calibration = reader.calibrate(rest, range(len(strange)))
+    reader = GivenReadings()
+    reader.given = np.roll(reader.known, 3, axis=0) @ np.roll(reader.uncalibrated, 2, axis=0)
+    calibration = reader.calibrated()
     assert np.array_equal(calibration, calibration[0, 0] * reader.uncalibrated)
 
 

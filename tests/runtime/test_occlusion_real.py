@@ -40,7 +40,7 @@ def test_a_microphone_of_any_colour_is_in_front(faces, colour):
         cv2.circle(thing, (x, y), 13, 255, -1, cv2.LINE_AA)
         cv2.line(thing, (x, y), (x + 5, 96), 255, 11, cv2.LINE_AA)
         share = (thing / 255)[..., None]
-        covered = np.uint8(crop * (1 - share) + np.array(colour) * share)
+        covered = (crop * (1 - share) + np.array(colour) * share).astype(np.uint8)
         cover = finder.find(covered, points.astype(np.float32)) > 127
         truth = cv2.resize(thing, (48, 48), interpolation=cv2.INTER_AREA) > 127
         shares.append((cover & truth).sum() / (cover | truth).sum())
