@@ -85,10 +85,10 @@ class AnimationFields(_Fields):
         default=None, ge=0, le=99, description="Which face, see /v1/inspect"
     )
     mouth_region_size: Annotated[float | None, BeforeValidator(_no_blank)] = Field(
-        default=None, ge=0.1, le=1.0, description="Blended width in parts of the face width"
+        default=None, ge=0.2, le=1.0, description="Blended width in parts of the face width"
     )
     blur_intensity: Annotated[int | None, BeforeValidator(_no_blank)] = Field(
-        default=None, ge=1, le=201, description="Feathering in pixels"
+        default=None, ge=3, le=101, description="Feathering in pixels of a 256-pixel face, odd"
     )
     sharpen_mouth: bool = Field(default=False, description="Sharpen the generated mouth")
     sharpen_amount: float = Field(default=0.5, ge=0, le=2, description="Strength of sharpening")
