@@ -25,10 +25,10 @@ from runtime.blending import BlendOptions
 from runtime.blending.masks import lower_face_mask
 from runtime.blending.occlusion import OcclusionFinder
 from runtime.blending.paste import crop_points
-from runtime.blending.region import prepare_region, region_pixels
+from runtime.blending.region import prepare_region
 from runtime.crops import cut_crop
-from runtime.planes import to_planes
-from runtime.types import FaceBox, Frame, Mask, ReferenceFrame
+from runtime.planes import to_bgr, to_planes
+from runtime.types import Frame, Mask, ReferenceFrame
 
 Points = NDArray[np.float64]
 #: Frames looked at in a video: every twelfth.
@@ -50,7 +50,7 @@ class Painter:
     def __init__(self, reference: ReferenceFrame) -> None:
         height, width = reference.size
         points = reference.landmarks
-        self.frame = region_pixels(reference.planes, FaceBox(0, 0, width, height))
+        self.frame = to_bgr(reference.planes)
         self.cover = np.zeros((height, width), np.float32)
         self._picture = self.frame.astype(np.float32)
         self._middle: Points = points[[13, 14]].mean(0).astype(np.float64)

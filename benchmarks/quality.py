@@ -20,8 +20,8 @@ from benchmarks.__main__ import SHARED
 from runtime.animator import Animator, StreamOptions
 from runtime.audio import read_audio
 from runtime.blending import METHODS, BlendOptions, seam_step, sharpness
-from runtime.blending.region import region_pixels
-from runtime.types import SAMPLE_RATE, FaceBox, Frame, Mask, Patch, ReferenceFrame, Waveform
+from runtime.planes import patch_bgr, render, to_bgr
+from runtime.types import SAMPLE_RATE, Frame, Mask, Patch, Waveform
 
 #: Pixels at the mask's border whose mean colour must stand still.
 BORDER = 9
@@ -49,7 +49,7 @@ def measure(mouthpiece: Mouthpiece, face: Path, sound: Waveform, method: str) ->
         seams.append(seam_step(result, source, mask))
         shares.append(sharpness(result, points) / sharpness(source, points))
         inner = cv2.erode(patch.touched.astype(np.uint8), np.ones((BORDER, BORDER)), borderValue=0)
-        colours.append(patch.pixels[patch.touched & (inner == 0)].mean(0))
+        colours.append(patch_bgr(patch)[patch.touched & (inner == 0)].mean(0))
     wander = float(np.ptp(colours, axis=0).max()) if added.frames == 1 else 0.0
     return Quality(float(np.mean(seams)), max(seams), float(np.median(shares)), wander)
 
@@ -57,18 +57,10 @@ def measure(mouthpiece: Mouthpiece, face: Path, sound: Waveform, method: str) ->
 def _pictures(patches: list[Patch]) -> Iterator[tuple[Patch, Frame, Frame, Mask]]:
     """Yield every patch with the picture it makes, the one below and where it was written."""
     for patch in patches:
-        source = _whole(patch.reference)
-        region, result = patch.region, source.copy()
-        rows, columns = slice(region.y1, region.y2), slice(region.x1, region.x2)
-        result[rows, columns][patch.touched] = patch.pixels[patch.touched]
-        mask = np.zeros(source.shape[:2], np.float32)
-        mask[rows, columns] = patch.touched
-        yield patch, result, source, mask
-
-
-def _whole(reference: ReferenceFrame) -> Frame:
-    height, width = reference.size
-    return region_pixels(reference.planes, FaceBox(0, 0, width, height))
+        x1, y1, x2, y2 = patch.region
+        mask = np.zeros(patch.reference.size, np.float32)
+        mask[y1:y2, x1:x2] = patch.touched
+        yield patch, render(patch), to_bgr(patch.reference.planes), mask
 
 
 def main() -> None:

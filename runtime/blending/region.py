@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from runtime.blending.fitting import guided_filter
 from runtime.blending.lips import Affine, apply_affine, invert_affine, smoothstep
-from runtime.types import CROP_SIZE, FaceBox, Frame, Mask, Planes, ReferenceFrame
+from runtime.planes import to_bgr
+from runtime.types import CROP_SIZE, FaceBox, Frame, Mask, ReferenceFrame
 
 #: Weights below this change no 8-bit pixel and are not written.
 LEAST_WEIGHT = 1 / 256
@@ -47,17 +48,6 @@ def even_region(
     return FaceBox(x1, y1, max(x2, x1), max(y2, y1))
 
 
-def region_pixels(planes: Planes, region: FaceBox) -> Frame:
-    """Convert one even-aligned region of I420 planes to BGR (BT.601, limited range)."""
-    height = planes.shape[0] * 2 // 3
-    chroma = planes[height:].reshape(2, height // 2, -1)
-    rows, columns = slice(region.y1, region.y2), slice(region.x1, region.x2)
-    half = chroma[:, region.y1 // 2 : region.y2 // 2, region.x1 // 2 : region.x2 // 2]
-    cut = np.concatenate([planes[:height][rows, columns].ravel(), half.ravel()])
-    cut = cut.reshape(region.height * 3 // 2, region.width)
-    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_YUV2BGR_I420), np.uint8)
-
-
 @dataclass(frozen=True, eq=False)
 class MouthRegion:
     """The part of one reference frame that a mouth is blended into.
@@ -81,7 +71,7 @@ class MouthRegion:
     @cached_property
     def pixels(self) -> Frame:
         """The reference picture in the region, uint8 ``(h, w, 3)`` BGR."""
-        return region_pixels(self.reference.planes, self.region)
+        return to_bgr(self.reference.planes, self.region)
 
     @cached_property
     def touched(self) -> NDArray[np.bool_]:
@@ -149,7 +139,7 @@ def uncovered(reference: ReferenceFrame, affine: Affine, region: FaceBox) -> Mas
     size_wh = (CROP_SIZE, CROP_SIZE)
     cover = cv2.resize(reference.cover, size_wh).astype(np.float32) / np.float32(255)
     share = enlarge(cover, reference, affine, region, smooth=False)
-    picture = region_pixels(reference.planes, region)
+    picture = to_bgr(reference.planes, region)
     radius = max(2, round(FIT_SHARE * reference.box.width))
     fitted = np.maximum(guided_filter(picture, share, radius), smoothstep(share, 0.8, 1))
     return 1 - smoothstep(fitted, 0.2, 0.6)

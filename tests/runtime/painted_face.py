@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 
 from runtime.blending.lips import INNER_LOWER, INNER_UPPER, OUTER_LIPS
-from runtime.blending.region import crop_to_frame, region_pixels
+from runtime.blending.region import crop_to_frame
 from runtime.crops import cut_crop, patch_to_frame
 from runtime.faces.mesh_points import typical_landmarks
-from runtime.planes import patch_bgr, to_planes
+from runtime.planes import render, to_bgr, to_planes
 from runtime.types import FaceBox, ReferenceFrame
 
 SKIN, LIPS, INSIDE = (130, 160, 205), (95, 95, 175), (40, 30, 60)
@@ -58,13 +58,9 @@ def spoken(reference, opening):
 
 def frame_of(reference):
     """Give the reference frame as BGR."""
-    height, width = reference.size
-    return region_pixels(reference.planes, FaceBox(0, 0, width, height))
+    return to_bgr(reference.planes)
 
 
 def shown(patch):
     """Give the whole BGR frame that a patch stands for."""
-    frame, region = frame_of(patch.reference), patch.region
-    view = frame[region.y1 : region.y2, region.x1 : region.x2]
-    view[patch.touched] = patch_bgr(patch)[patch.touched]
-    return frame
+    return render(patch)

@@ -7,10 +7,10 @@ import pytest
 from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_blender, seam_step
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
-from runtime.blending.region import crop_to_frame, region_pixels
+from runtime.blending.region import crop_to_frame
 from runtime.blending.tone import crispness
 from runtime.errors import OptionError
-from runtime.planes import patch_bgr
+from runtime.planes import patch_bgr, to_bgr
 from runtime.types import CROP_SIZE, FaceBox
 from tests.runtime.painted_face import frame_of, painted_reference, shown, spoken
 
@@ -84,7 +84,7 @@ def test_no_edge_is_added_at_the_masks_border(method, reference):
 @pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
 def test_a_mouth_equal_to_its_face_changes_nothing_outside_the_lips(method, reference):
     patch = patches_of(method, reference, [reference.crop], grain=False)[0]
-    source = region_pixels(reference.planes, patch.region)
+    source = to_bgr(reference.planes, patch.region)
     chin = crop_points(reference)[[199, 200]].mean(0)
     frame_chin = (crop_to_frame(reference.box, 0.0) @ [*chin, 1]).astype(int)
     y, x = frame_chin[1] - patch.region.y1, frame_chin[0] - patch.region.x1
@@ -95,7 +95,7 @@ def test_a_mouth_equal_to_its_face_changes_nothing_outside_the_lips(method, refe
 @pytest.mark.parametrize("method", [m for m in SOFT if m != "warp"])
 def test_lips_that_look_as_in_the_frame_keep_every_detail_of_it(method, reference):
     patch = patches_of(method, reference, [reference.crop])[0]
-    source = region_pixels(reference.planes, patch.region)
+    source = to_bgr(reference.planes, patch.region)
     assert np.abs(patch.pixels.astype(int) - source).max() <= 1
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_colour_is_matched(method, reference):
         ).push(reference, mouth)[0]
         for match in (True, False)
     )
-    source = region_pixels(reference.planes, on.region).astype(float)
+    source = to_bgr(reference.planes, on.region).astype(float)
     rim = on.touched
     assert options.colour_match
     assert np.abs(on.pixels - source)[rim].mean() < np.abs(off.pixels - source)[rim].mean()

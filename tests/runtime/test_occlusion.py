@@ -9,10 +9,9 @@ import pytest
 from runtime.blending import METHODS, BlendOptions, make_blender
 from runtime.blending.occlusion import OcclusionFinder, certain_parts
 from runtime.blending.paste import crop_points
-from runtime.blending.region import region_pixels
 from runtime.crops import cut_crop
+from runtime.planes import to_bgr, to_planes
 from runtime.types import CROP_SIZE
-from runtime.video import to_planes
 from tests.runtime.painted_face import frame_of, painted_reference, shown, spoken
 
 EVERYWHERE = np.ones((48, 48), bool)
@@ -86,7 +85,7 @@ def test_every_method_leaves_what_is_in_front_alone(method):
     region = patch.region
     where = core[region.y1 : region.y2, region.x1 : region.x2]
     assert not patch.touched[where].any()
-    source = region_pixels(reference.planes, region)
+    source = to_bgr(reference.planes, region)
     change = np.abs(shown(patch).astype(int) - frame_of(reference))
     assert change[~thing].max() > 20
-    assert np.array_equal(source[where], region_pixels(covered.planes, region)[where])
+    assert np.array_equal(source[where], to_bgr(covered.planes, region)[where])

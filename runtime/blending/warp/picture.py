@@ -7,7 +7,6 @@ import numpy as np
 
 from runtime.blending.lips import apply_affine
 from runtime.blending.paste import crop_points
-from runtime.blending.region import region_pixels
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
 from runtime.blending.warp.field import WarpField, cell_of
@@ -18,6 +17,7 @@ from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.reader import LipReader
 from runtime.blending.warp.shape import LipPose, MouthShape
 from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
+from runtime.planes import to_bgr
 from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
 
 #: Reach of the moving window in eye distances: beside the mouth, above the nose's foot, below the
@@ -127,7 +127,7 @@ class WarpPicture:
         """Read the picture's light and its teeth."""
         reference, level, around = self._reference, self._level, _even(*self._reference.box)
         region = level.region_of(around)
-        pixels = region_pixels(reference.planes, region)
+        pixels = to_bgr(reference.planes, region)
         points = reference.landmarks - np.array([region.x1, region.y1], np.float32)
         palette = Palette.of(pixels, points, self.shape.eye_distance)
         face = samples(reference.planes, region)
