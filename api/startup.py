@@ -123,6 +123,9 @@ def rehearse(engine: Engine, settings: Settings) -> None:
         engine.animate(DEFAULT_AVATAR, sound, folder.path / "rehearsal.mp4")
     except AvatarNotFoundError:
         logger.debug("no default avatar to rehearse with")
+    except MouthpieceError as error:
+        # Requests will be told the same; that nothing was rehearsed must not stop the service.
+        logger.warning("the rehearsal failed: %s", error)
     finally:
         folder.release(keep=False)
 

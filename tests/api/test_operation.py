@@ -193,3 +193,13 @@ def test_a_default_avatar_of_another_version_gives_way_to_the_sample(
     client, _ = service(sample_avatar=True)
     assert client.post("/v1/animation-with-cache", files={"audio": sound}).status_code == 200
     assert "default.avatar is damaged" in caplog.text
+
+
+def test_a_default_avatar_that_cannot_be_read_does_not_stop_a_service_that_is_ready(
+    service, sound, caplog
+):
+    _, engine = service()
+    (engine.avatars.root / "default.avatar").write_text("of long ago")
+    client, _ = service()
+    until(lambda: "the rehearsal failed" in caplog.text)
+    assert client.get("/readyz").status_code == 200
