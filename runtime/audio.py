@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runtime.audio_stream import EXPECTED, decode_stream, first_stream, header_length_s
+from runtime.audio_stream import EXPECTED, decode_stream, first_stream
 from runtime.errors import AudioDecodeError, AudioTooLongError, AudioTooShortError
-from runtime.media import MediaSource, open_media, source_name
+from runtime.media import MediaSource, header_length_s, open_media, source_name
 from runtime.resampling import MuxAudio, Resampler, SoundArray
 from runtime.types import SAMPLE_RATE, Waveform
 

@@ -59,15 +59,6 @@ def first_stream(
     return stream
 
 
-def header_length_s(
-    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
-) -> float:
-    """Give the length in seconds that the headers tell, 0 when they do not."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
-
-
 def decode_stream(
     container: av.container.InputContainer,
     stream: av.audio.stream.AudioStream,

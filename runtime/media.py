@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 import av
 import av.container
 import av.error
+import av.stream
 
 from runtime.errors import InputError
 
@@ -38,6 +39,13 @@ def source_name(source: MediaSource) -> str:
 def exact_rate(fps: float | Fraction) -> Fraction:
     """Give the frame rate as an exact fraction, so that 29.97003 is 30000/1001 again."""
     return Fraction(fps).limit_denominator(RATE_DENOMINATOR)
+
+
+def header_length_s(container: av.container.InputContainer, stream: av.stream.Stream) -> float:
+    """Give the length in seconds that the headers tell, 0 when they do not."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
 
 
 class _NamelessFile:

@@ -14,7 +14,14 @@ from av.video.codeccontext import VideoCodecContext
 from runtime.errors import VideoDecodeError
 from runtime.frame_conversion import ROTATIONS, FrameConverter, orientation
 from runtime.image import EXPECTED, Picture, check_size
-from runtime.media import MediaSource, decode_packets, exact_rate, open_media, source_name
+from runtime.media import (
+    MediaSource,
+    decode_packets,
+    exact_rate,
+    header_length_s,
+    open_media,
+    source_name,
+)
 
 #: Decoding threads: enough for the reader to keep ahead, bounded on a shared machine.
 DECODE_THREADS = 2
@@ -97,7 +104,7 @@ def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
             raise _unreadable(source, f"a damaged {stream.codec_context.name} video")
         picture = FrameConverter(stream, source, max_pixels).picture(timed.frame)
         rate = average_rate(stream)
-        duration_s = _duration_s(container, stream)
+        duration_s = header_length_s(container, stream)
         return VideoHeader(
             width=picture.frame.shape[1],
             height=picture.frame.shape[0],
@@ -178,14 +185,6 @@ def _unreadable(source: MediaSource, found: str) -> VideoDecodeError:
     return VideoDecodeError(
         f"cannot read {source_name(source)}: expected {EXPECTED}, found {found}"
     )
-
-
-def _duration_s(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> float:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
 
 
 def _timed_frames(
