@@ -1,6 +1,7 @@
 """How far a quantized generator is from full precision, where it counts: on the mouth."""
 
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -222,8 +223,7 @@ def motion_kept(exact: ov.Model, quantized: ov.Model, pairs: Pairs) -> tuple[flo
     """
     sounds = pairs.mels[~pairs.is_silent][:_SOUNDS]
     found = []
-    for face in pairs.faces[:: max(1, len(pairs.faces) // _MOVING_FACES)][:_MOVING_FACES]:
-        said = Pairs(np.repeat(face[None], len(sounds), 0), sounds, np.zeros(len(sounds), np.bool_))
+    for said in _each_saying(sounds, pairs, faces=_MOVING_FACES):
         true, own = (_deviations(run_generator(model, said)) for model in (exact, quantized))
         moves = true.std(axis=0) > _MOVING_LEVELS
         true, own = true[:, moves], own[:, moves]
@@ -240,9 +240,7 @@ def silence_motion(model: ov.Model, pairs: Pairs) -> float:
     """Give how much the mouth moves in silence: mean change between frames, levels of 255."""
     chunks = np.stack(silent_chunks())
     motion = []
-    for face in pairs.faces[:: max(1, len(pairs.faces) // _SILENT_FACES)][:_SILENT_FACES]:
-        faces = np.repeat(face[None], len(chunks), axis=0)
-        still = Pairs(faces, chunks, np.ones(len(chunks), np.bool_))
+    for still in _each_saying(chunks, pairs, faces=_SILENT_FACES):
         mouths = _mouth(run_generator(model, still)).astype(np.float64)
         motion.append(np.abs(np.diff(mouths, axis=0)).mean())
     return float(np.mean(motion))
@@ -256,6 +254,13 @@ def host_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _each_saying(mels: NDArray[np.float32], pairs: Pairs, *, faces: int) -> Iterator[Pairs]:
+    """Yield all the sounds on one face at a time, for faces spread evenly over the pairs."""
+    for face in pairs.faces[:: max(1, len(pairs.faces) // faces)][:faces]:
+        same = np.repeat(face[None], len(mels), axis=0)
+        yield Pairs(same, mels, np.zeros(len(mels), np.bool_))
 
 
 def _deviations(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
