@@ -5,14 +5,17 @@ import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from unittest.mock import patch
 
+import av
 import numpy as np
 import pytest
 
 from runtime.audio import encode_wav
 from runtime.models import BUNDLED_DIR
 from runtime.types import Waveform
+from runtime.video import read_image
 
 SAMPLE = BUNDLED_DIR / "local" / "sample-avatar.png"
 needs_models = pytest.mark.skipif(
@@ -45,6 +48,19 @@ def run(*arguments: object) -> Ran:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     return Ran(code, stdout.getvalue(), stderr.getvalue())
+
+
+def write_drifting_face(path: Path, *, frames: int, rate: int = 25, codec: str = "mpeg4") -> Path:
+    """Write a video of the sample face that drifts sideways, 256 pixels square."""
+    portrait = read_image(SAMPLE)
+    with av.open(str(path), "w") as container:
+        stream = cast(av.video.stream.VideoStream, container.add_stream(codec, rate=rate))
+        stream.width = stream.height = 256
+        for shift in range(frames):
+            view = np.ascontiguousarray(portrait[:256, 90 + shift : 346 + shift])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
+        container.mux(stream.encode())
+    return path
 
 
 def write_wav(path: Path, sound: Waveform) -> Path:

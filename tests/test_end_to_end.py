@@ -7,9 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from runtime.video import read_image
 from tests.conftest import silence, tone
-from tests.program import SAMPLE, needs_models, run, write_wav
+from tests.program import SAMPLE, needs_models, run, write_drifting_face, write_wav
 
 pytestmark = needs_models
 
@@ -126,14 +125,5 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def face_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample face drifting sideways, 12 frames at 20 fps."""
     path = tmp_path_factory.mktemp("video") / "face.mp4"
-    portrait = read_image(SAMPLE)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=20, options={"crf": "12"})
-        stream.width = stream.height = 256
-        for shift in range(12):
-            view = np.ascontiguousarray(portrait[:256, 90 + shift : 346 + shift])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    return write_drifting_face(path, frames=12, rate=20, codec="libx264")

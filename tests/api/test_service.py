@@ -2,7 +2,6 @@
 
 import threading
 
-import av
 import numpy as np
 import pytest
 
@@ -12,9 +11,8 @@ from api.settings import Settings
 from runtime.audio import encode_wav
 from runtime.errors import AudioTooLongError, CancelledError, OptionError, OutputError
 from runtime.faces import counters
-from runtime.video import read_image
 from tests.conftest import silence, tone
-from tests.program import SAMPLE, needs_models
+from tests.program import SAMPLE, needs_models, write_drifting_face
 
 pytestmark = needs_models
 
@@ -72,19 +70,6 @@ def test_cancelling_leaves_nothing(mouthpiece, speech, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def moving_sample(folder):
-    """The sample face drifting sideways, six frames."""
-    path, portrait = folder / "face.mkv", read_image(SAMPLE)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width = stream.height = 256
-        for shift in range(6):
-            view = np.ascontiguousarray(portrait[:256, 90 + shift : 346 + shift])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
-        container.mux(stream.encode())
-    return path
-
-
 def test_cancelling_stops_the_preparing_of_an_avatar(mouthpiece, speech, tmp_path):
     cancel, told = threading.Event(), list[float]()
 
@@ -94,7 +79,7 @@ def test_cancelling_stops_the_preparing_of_an_avatar(mouthpiece, speech, tmp_pat
 
     with pytest.raises(CancelledError, match="preparing"):
         mouthpiece.animate(
-            moving_sample(tmp_path), speech, tmp_path / "a.mp4",
+            write_drifting_face(tmp_path / "face.mkv", frames=6), speech, tmp_path / "a.mp4",
             AnimateOptions(use_cache=False), progress=stop_at_once, cancel=cancel,
         )  # fmt: skip
     assert len(told) == 1
@@ -104,7 +89,7 @@ def test_cancelling_stops_the_preparing_of_an_avatar(mouthpiece, speech, tmp_pat
 def test_progress_never_goes_back_and_ends_at_the_end(mouthpiece, speech, tmp_path):
     told: list[float] = []
     options = AnimateOptions(use_cache=False)
-    video = moving_sample(tmp_path)
+    video = write_drifting_face(tmp_path / "face.mkv", frames=6)
     mouthpiece.animate(video, speech, tmp_path / "a.mp4", options, progress=told.append)
     assert told == sorted(told)
     assert told[:6] == pytest.approx([prepared / 12 for prepared in range(6)])

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,10 @@ from training.corpus import Corpus
 
 try:
     import torch
+
+    from training.frame_store import FrameStore
+    from training.runs import sampler_for
+    from training.sampling import Sampler
 except ImportError:
     pass
 else:
@@ -18,3 +24,14 @@ else:
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder: Path = tmp_path_factory.mktemp("corpus")
     return Corpus(write_corpus(folder))
+
+
+@pytest.fixture(scope="session")
+def store(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    folder = tmp_path_factory.mktemp("frames")
+    return FrameStore.open(tiny_corpus, tiny_corpus.split("train"), folder)
+
+
+@pytest.fixture(scope="session")
+def sampler(tiny_corpus: Corpus, store: FrameStore) -> Sampler:
+    return sampler_for(tiny_corpus, store, None, -5)

@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.training.laws import assert_resumes  # noqa: E402
 from training.audio_trainer import (  # noqa: E402
     AudioOptions,
     AudioTrainer,
@@ -17,7 +18,7 @@ from training.corpus import Corpus  # noqa: E402
 from training.frame_store import FrameStore  # noqa: E402
 from training.lip_net import LipNet  # noqa: E402
 from training.network import TrainedNetwork  # noqa: E402
-from training.runs import sampler_for, surrogate_for  # noqa: E402
+from training.runs import surrogate_for  # noqa: E402
 from training.sampling import Sampler  # noqa: E402
 from training.surrogate import (  # noqa: E402
     Surrogate,
@@ -27,17 +28,6 @@ from training.surrogate import (  # noqa: E402
 )
 
 Table = tuple[Any, Any]
-
-
-@pytest.fixture(scope="module")
-def store(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
-    entries = tiny_corpus.split("train")
-    return FrameStore.open(tiny_corpus, entries, tmp_path_factory.mktemp("frames"))
-
-
-@pytest.fixture(scope="module")
-def sampler(tiny_corpus: Corpus, store: FrameStore) -> Sampler:
-    return sampler_for(tiny_corpus, store, None, -5)
 
 
 @pytest.fixture(scope="module")
@@ -130,21 +120,10 @@ def test_training_on_sound_lowers_its_error(
 def test_a_stopped_run_on_sound_goes_on_as_if_it_had_not_stopped(
     sampler: Sampler, surrogate: Surrogate, tmp_path: Path
 ) -> None:
-    whole = _trainer(sampler, surrogate, tmp_path / "whole", 4)
-    whole.run()
+    def trainer(folder: Path, **more: Any) -> AudioTrainer:
+        return _trainer(sampler, surrogate, folder, 4, **more)
 
-    def stop(network: TrainedNetwork) -> float:
-        raise KeyboardInterrupt
-
-    parts = tmp_path / "parts"
-    first = _trainer(sampler, surrogate, parts, 4, save_every_s=0, score_every=3)
-    with pytest.raises(KeyboardInterrupt):
-        first.run(stop)
-    second = _trainer(sampler, surrogate, parts, 4)
-    assert second.progress.step == 2
-    second.run()
-    for name, value in whole.average.items():
-        assert torch.equal(value, second.average[name]), name
+    assert_resumes(trainer, tmp_path)
 
 
 def test_held_out_sounds_are_scored_in_every_voice(

@@ -7,19 +7,10 @@ torch = pytest.importorskip("torch")
 
 from training.corpus import Corpus  # noqa: E402
 from training.correction import Correction, fit_correction  # noqa: E402
-from training.frame_store import FrameStore  # noqa: E402
 from training.lip_net import LipNet  # noqa: E402
 from training.network import TrainedNetwork  # noqa: E402
-from training.runs import sampler_for  # noqa: E402
 from training.sampling import Sampler, gestures_of  # noqa: E402
 from training.trainer import Trainer, TrainOptions  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def sampler(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Sampler:
-    folder = tmp_path_factory.mktemp("frames")
-    store = FrameStore.open(tiny_corpus, tiny_corpus.split("train"), folder)
-    return sampler_for(tiny_corpus, store, None, -5)
 
 
 def _linear() -> Correction:

@@ -6,21 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.training.laws import assert_resumes  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
 from training.frame_store import FrameStore  # noqa: E402
 from training.lip_net import LipNet, train_lip_net  # noqa: E402
 from training.network import TrainedNetwork  # noqa: E402
 from training.run_loop import BEST_FILE  # noqa: E402
-from training.runs import network_for, sampler_for  # noqa: E402
+from training.runs import network_for  # noqa: E402
 from training.sampling import Sampler  # noqa: E402
 from training.trainer import Trainer, TrainOptions  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def sampler(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Sampler:
-    folder = tmp_path_factory.mktemp("frames")
-    store = FrameStore.open(tiny_corpus, tiny_corpus.split("train"), folder)
-    return sampler_for(tiny_corpus, store, None, -5)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +54,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     sampler: Sampler, lip_net: LipNet, tmp_path: Path
 ) -> None:
     # One schedule for both: the second half must not know that it is a second half.
-    whole = _trainer(sampler, lip_net, tmp_path / "whole", 4)
-    whole.run()
+    def trainer(folder: Path, **more: Any) -> Trainer:
+        return _trainer(sampler, lip_net, folder, 4, **more)
 
-    def stop(network: TrainedNetwork) -> float:
-        raise KeyboardInterrupt
-
-    parts = tmp_path / "parts"
-    first = _trainer(sampler, lip_net, parts, 4, save_every_s=0, score_every=3)
-    with pytest.raises(KeyboardInterrupt):
-        first.run(stop)
-    second = _trainer(sampler, lip_net, parts, 4)
-    assert second.progress.step == 2
-    second.run()
-    for name, value in whole.average.items():
-        assert torch.equal(value, second.average[name]), name
+    assert_resumes(trainer, tmp_path)
 
 
 def test_new_weights_follow_from_the_seed() -> None:
