@@ -29,6 +29,21 @@ def _voices_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--out", type=Path, required=True, help="folder for the spectrograms")
     own.add_argument("--rounds", type=int, default=2, help="voices of each kind for a sentence")
     own.add_argument("--split", default="train", help="train, or anything else for held-out")
+    own.add_argument(
+        "--speaker",
+        type=_named_command,
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="another voice; the command says {text} into the file {wav}",
+    )
+
+
+def _named_command(text: str) -> tuple[str, str]:
+    name, equals, command = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=COMMAND, found {text!r}")
+    return name, command
 
 
 def _stage_arguments(own: argparse.ArgumentParser) -> None:

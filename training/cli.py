@@ -54,11 +54,13 @@ def voices(chosen: argparse.Namespace) -> None:
     """Let other voices say the sentences at the same time."""
     from training.corpus import Corpus
     from training.voice_tables import add_voices
+    from training.voices import command_speech
 
     data = Corpus(chosen.data)
     entries = data.split("train") if chosen.split == "train" else data.heldout
     sounds = sorted({entry.sound for entry in entries})
-    add_voices(data, sounds, chosen.out, rounds=chosen.rounds, seed=chosen.seed)
+    speakers = {name: command_speech(command) for name, command in chosen.speaker}
+    add_voices(data, sounds, chosen.out, speakers=speakers, rounds=chosen.rounds, seed=chosen.seed)
 
 
 def train(chosen: argparse.Namespace) -> None:

@@ -1,47 +1,58 @@
 """Spectrograms of other voices for many sentences, in files that training picks up."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from runtime.audio import read_audio
-from runtime.types import MelSpectrogram, Waveform
+from runtime.types import MelSpectrogram
 from training.corpus import Corpus
 from training.voices import Speech, aligned_voice, hibari_speech, shifted_voice
 
 logger = logging.getLogger(__name__)
 
-#: Factors on the synthetic voice's pitch, from a man's to a child's.
+#: Factors on the pitch of hibari's voice, from a man's to a child's, and of others, which move
+#: their formants as well.
 PITCHES = (0.5, 0.6, 0.75, 1.0, 1.2)
+OTHER_PITCHES = (0.88, 0.94, 1.0, 1.06, 1.12)
 #: Range of the factor on the recording's pitch and formants.
 SHIFTS = (0.85, 1.75)
 
 
 def add_voices(
-    data: Corpus, sounds: Sequence[str], folder: Path, *, rounds: int = 2, seed: int = 0
+    data: Corpus,
+    sounds: Sequence[str],
+    folder: Path,
+    *,
+    speakers: Mapping[str, Speech] | None = None,
+    rounds: int = 2,
+    seed: int = 0,
 ) -> list[Path]:
-    """Write ``spoken-N.npz`` and ``shifted-N.npz``: float16 spectrograms by sound.
+    """Write ``shifted-N.npz``, ``spoken-N.npz`` and ``SPEAKER-N.npz``: float16 spectrograms.
 
-    Sentences without word times get no synthetic voice; nor do any when hibari-tts is missing.
+    Sentences without word times get no synthetic voice; ``spoken``, by hibari-tts, is left out when
+    that is not installed. Tables that exist already are kept, so that speakers can be added later.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    speech = _speech_or_none()
+    kinds: dict[str, Speech | None] = {"shifted": None, **(speakers or {})}
+    hibari = _speech_or_none()
+    if hibari is not None:
+        kinds["spoken"] = hibari
     written = []
     for number in range(rounds):
-        rng = np.random.default_rng([seed, number])
-        spoken: dict[str, MelSpectrogram] = {}
-        shifted: dict[str, MelSpectrogram] = {}
-        for sound in sounds:
-            waveform = read_audio(data.sound_path(sound))
-            shifted[sound] = shifted_voice(waveform, float(np.exp(rng.uniform(*np.log(SHIFTS)))))
-            words = data.alignments.get(sound, [])
-            if speech is not None and words:
-                spoken[sound] = _say(waveform, words, speech, rng)
-        for kind, mels in (("spoken", spoken), ("shifted", shifted)):
+        for place, (kind, speech) in enumerate(kinds.items()):
+            path = folder / f"{kind}-{number}.npz"
+            if path.exists():
+                continue
+            rng = np.random.default_rng([seed, number, place])
+            pitches = PITCHES if speech is hibari else OTHER_PITCHES
+            mels = (
+                _said(data, sounds, speech, pitches, rng) if speech else _shifted(data, sounds, rng)
+            )
             if mels:
-                written.append(_write(mels, folder / f"{kind}-{number}.npz"))
+                written.append(_write(mels, path))
     return written
 
 
@@ -55,13 +66,36 @@ def read_voices(folder: Path) -> dict[str, list[MelSpectrogram]]:
     return found
 
 
-def _say(
-    waveform: Waveform,
-    words: list[tuple[float, float, str]],
+def _shifted(
+    data: Corpus, sounds: Sequence[str], rng: np.random.Generator
+) -> dict[str, MelSpectrogram]:
+    low, high = np.log(SHIFTS)
+    return {
+        sound: shifted_voice(
+            read_audio(data.sound_path(sound)), float(np.exp(rng.uniform(low, high)))
+        )
+        for sound in sounds
+    }
+
+
+def _said(
+    data: Corpus,
+    sounds: Sequence[str],
     speech: Speech,
+    pitches: Sequence[float],
     rng: np.random.Generator,
-) -> MelSpectrogram:
-    return aligned_voice(waveform, words, speech, pitch=float(rng.choice(PITCHES)), rng=rng)
+) -> dict[str, MelSpectrogram]:
+    timed = [(sound, words) for sound in sounds if (words := data.alignments.get(sound))]
+    return {
+        sound: aligned_voice(
+            read_audio(data.sound_path(sound)),
+            words,
+            speech,
+            pitch=float(rng.choice(pitches)),
+            rng=rng,
+        )
+        for sound, words in timed
+    }
 
 
 def _write(mels: dict[str, MelSpectrogram], path: Path) -> Path:

@@ -8,18 +8,24 @@ mel spectrogram as long as the recording's.
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import numpy as np
 
+from runtime.audio import read_audio
+from runtime.errors import OptionError
 from runtime.mel import melspectrogram
 from runtime.types import SAMPLE_RATE, MelSpectrogram, Waveform
 from training.augment import Floats, warp_bands
 
 #: Spoken words before this share of the loudness range begin the sentence, and after end it.
 _BEGIN_SHARE, _END_SHARE = 0.45, 0.75
-#: A synthetic woman's formants lie this much above the recorded man's.
-_TRACT_RATIO = 1.12
+#: How much the other voice's formants may lie above the recording's: a man's, a woman's.
+_TRACT_RATIOS = (0.95, 1.0, 1.12)
 _CEPSTRA = 14
 _SMOOTHING = 9
 _COLUMNS_PER_S = 80
@@ -32,7 +38,7 @@ _PRICES = np.array([1.0, 1.0, 1.0, 1.6, 1.6])
 class Speech(Protocol):
     """A text-to-speech voice."""
 
-    def __call__(self, text: str, pitch: float, speed: float) -> Waveform:
+    def __call__(self, text: str, pitch: float, speed: float, /) -> Waveform:
         """Say ``text`` at ``pitch`` times the voice's own, 16 kHz."""
 
 
@@ -107,6 +113,38 @@ def hibari_speech(seed: int = 0) -> Speech:
     return say
 
 
+def command_speech(template: str) -> Speech:
+    """Make a voice of any text-to-speech program.
+
+    Its pitch moves with its formants, by playing it faster or slower.
+
+    Args:
+        template: The command; ``{text}`` and ``{wav}`` stand for the sentence and the file to
+            write, as in ``flite -voice rms -t {text} -o {wav}``.
+
+    Raises:
+        OptionError: The command has no place for the sentence or the file. Saying a sentence raises
+            it when the command cannot be run or fails.
+    """
+    words = shlex.split(template)
+    if not all(any(place in word for word in words) for place in ("{text}", "{wav}")):
+        raise OptionError(f"speaker {template!r}: expected {{text}} and {{wav}} in the command")
+
+    def say(text: str, pitch: float, _speed: float, /) -> Waveform:
+        import soxr
+
+        with TemporaryDirectory() as folder:
+            wav = Path(folder) / "said.wav"
+            command = [word.replace("{text}", text).replace("{wav}", str(wav)) for word in words]
+            try:
+                subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise OptionError(f"speaker {template!r} failed: {error}") from error
+            return np.asarray(soxr.resample(read_audio(wav), pitch, 1.0), np.float32)
+
+    return say
+
+
 def _trimmed(mel: MelSpectrogram) -> MelSpectrogram:
     loudness = mel.mean(axis=0)
     high, room = loudness.max(), loudness.max() - loudness.min()
@@ -117,18 +155,23 @@ def _trimmed(mel: MelSpectrogram) -> MelSpectrogram:
 
 def _warp(own: MelSpectrogram, other: MelSpectrogram) -> Floats:
     """Give for every column of ``own`` the place in ``other`` that says the same."""
-    import librosa
-
-    costs = (_cepstra(own), _cepstra(warp_bands(other, _TRACT_RATIO)))
-    _, path = librosa.sequence.dtw(
-        *costs, metric="cosine", step_sizes_sigma=_STEPS, weights_mul=_PRICES,
-        weights_add=np.zeros(len(_STEPS)),
-    )  # fmt: skip
-    path = path[::-1]
+    paths = (_path(own, warp_bands(other, ratio)) for ratio in _TRACT_RATIOS)
+    _, path = min(paths, key=lambda priced: priced[0])
     places = np.interp(np.arange(own.shape[1]), path[:, 0], path[:, 1])
     padded = np.pad(places, _SMOOTHING // 2, mode="edge")
     smooth = np.convolve(padded, np.full(_SMOOTHING, 1 / _SMOOTHING), "valid")
     return smooth.astype(np.float32)
+
+
+def _path(own: MelSpectrogram, other: MelSpectrogram) -> tuple[float, Floats]:
+    """Give the least price of bending ``other`` to ``own``, and the path, first column first."""
+    import librosa
+
+    prices, path = librosa.sequence.dtw(
+        _cepstra(own), _cepstra(other), metric="cosine", step_sizes_sigma=_STEPS,
+        weights_mul=_PRICES, weights_add=np.zeros(len(_STEPS)),
+    )  # fmt: skip
+    return float(prices[-1, -1]), path[::-1]
 
 
 def _cepstra(mel: MelSpectrogram) -> Floats:

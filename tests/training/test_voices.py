@@ -1,12 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("librosa")
 pytest.importorskip("scipy")
 
+from runtime.audio import encode_wav
+from runtime.errors import OptionError
 from runtime.mel import melspectrogram
 from training.augment import another_voice, warp_bands
-from training.voices import aligned_voice, shifted_voice
+from training.corpus import Corpus
+from training.voice_tables import add_voices, read_voices
+from training.voices import aligned_voice, command_speech, shifted_voice
 
 SECONDS = 1.2
 
@@ -60,3 +66,35 @@ def test_an_augmented_chunk_stays_in_range() -> None:
     made = np.stack([another_voice(mel, rng) for _ in range(50)])
     assert made.min() >= -4
     assert made.max() <= 4
+
+
+def test_any_text_to_speech_program_is_a_voice(tmp_path: Path) -> None:
+    said = tmp_path / "said.wav"
+    said.write_bytes(encode_wav(_spoken()))
+    speech = command_speech(f"sh -c 'cp {said} \"$1\"' {{text}} {{wav}}")
+    assert len(speech("green.", 1.0, 1.0)) == len(_spoken())
+    assert len(speech("green.", 1.25, 1.0)) == pytest.approx(len(_spoken()) / 1.25, abs=2)
+
+
+@pytest.mark.parametrize("command", ["flite {text}", "flite -o {wav}"])
+def test_a_voices_command_needs_places_for_sentence_and_file(command: str) -> None:
+    with pytest.raises(OptionError, match=r"expected \{text\} and \{wav\}"):
+        command_speech(command)
+
+
+@pytest.mark.parametrize("command", ["false {text} {wav}", "no-such-program {text} {wav}"])
+def test_a_voices_command_that_fails_is_named(command: str) -> None:
+    with pytest.raises(OptionError, match=command.split()[0]):
+        command_speech(command)("green.", 1.0, 1.0)
+
+
+def test_a_speaker_is_added_to_tables_that_exist(tiny_corpus: Corpus, tmp_path: Path) -> None:
+    entry = tiny_corpus.split("train")[0]
+    add_voices(tiny_corpus, [entry.sound], tmp_path, rounds=1)
+    before = (tmp_path / "shifted-0.npz").read_bytes()
+    said = tmp_path / "said.wav"
+    said.write_bytes(encode_wav(_spoken()))
+    speakers = {"other": command_speech(f"sh -c 'cp {said} \"$1\"' {{text}} {{wav}}")}
+    add_voices(tiny_corpus, [entry.sound], tmp_path, speakers=speakers, rounds=1)
+    assert (tmp_path / "shifted-0.npz").read_bytes() == before
+    assert len(read_voices(tmp_path)[entry.sound]) >= 2
