@@ -71,9 +71,6 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit with the status documented in docs/cli.md."""
-    # NumPy's threads for tiny matrices only get in the way of the inference threads; the variable
-    # counts when NumPy is first imported, which no module above does.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app(standalone_mode=True)
     except SystemExit as end:

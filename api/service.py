@@ -40,6 +40,7 @@ from runtime.media import MediaSource
 from runtime.memory import keep_freed_memory
 from runtime.models import ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
+from runtime.threads import keep_to_one_thread
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,9 @@ class Mouthpiece:
             self.settings.avatars_dir, budget_bytes=self.settings.cache_bytes
         )
         self._networks = Networks(self.settings, self.models, probes=probes)
-        # OpenCV's own threads would fight with the inference streams for the same cores, and its
-        # words about broken images would stand beside our errors.
-        cv2.setNumThreads(1)
+        # OpenCV's words about broken images would stand beside our errors.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        keep_to_one_thread()
         keep_freed_memory()
 
     def __enter__(self) -> Self:

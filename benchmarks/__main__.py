@@ -23,6 +23,7 @@ from benchmarks.footprint import measure_cold, measure_long, measure_memory
 from benchmarks.infer import measure_infer
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
+from runtime.threads import keep_to_one_thread
 from runtime.types import Frame
 from runtime.video import read_image
 
@@ -39,8 +40,8 @@ _AXES_HELP = f"of {', '.join(AXES)} (default: all of these), {', '.join(LONG_AXE
 def main() -> None:
     """Read the command line and run the axes asked for."""
     options = _options()
-    # As the service does: OpenCV's threads would fight with the inference streams.
-    cv2.setNumThreads(1)
+    # As the service does.
+    keep_to_one_thread()
     media = Media(options.portrait, options.speech)
     measures: dict[str, Callable[[], Any]] = {
         "infer": lambda: {

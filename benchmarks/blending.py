@@ -20,6 +20,7 @@ from runtime.blending import METHODS, BlendOptions, make_blender
 from runtime.crops import cut_crop
 from runtime.faces.mesh_points import typical_landmarks
 from runtime.memory import keep_freed_memory
+from runtime.threads import keep_to_one_thread
 from runtime.types import FaceBox, Frame, MouthCrop, ReferenceFrame
 
 FACE_WIDTHS = (256, 400, 600)
@@ -47,7 +48,7 @@ class BlendTime(TypedDict):
 
 def measure_blending(widths: tuple[int, ...] = FACE_WIDTHS) -> list[BlendTime]:
     """Time every method at every face width."""
-    cv2.setNumThreads(1)
+    keep_to_one_thread()
     keep_freed_memory()
     return [_time(method, width) for width in widths for method in METHODS if method != "auto"]
 

@@ -4,7 +4,7 @@ Thin-plate splines (Bookstein 1989) through lips, jaw and still points, evaluate
 by one matrix product per frame; the matrix depends on the reference frame alone.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -27,7 +27,12 @@ _OVAL = np.concatenate(
     ]
 )
 _LIP_POINTS = 44
+#: Variance of the plane that a spline adds to its bends: so large that the plane is free, and the
+#: equations can be solved by Cholesky's method.
+_FREE = 1e4
 _INVERSE_STEPS = 4
+_SIDES = np.linspace(0, 1, 6)
+_RIM = np.array([(a, b) for a in _SIDES for b in _SIDES if a in (0, 1) or b in (0, 1)])
 # cv2.remap takes both coordinates in its first map then.
 NO_MAP = np.empty(0, np.float32)
 
@@ -50,13 +55,21 @@ class WarpField:
         """
         self._shape, self._window, self._step = shape, window, 2 * cell
         self._columns, self._rows = window.width // self._step, window.height // self._step
-        at_grid = apply_affine(invert_affine(shape.to_frame), self._grid_points())
-        still = np.concatenate([shape.points[STILL], _outer_ring(shape), self._rim()])
-        moving = [np.concatenate([r.reshape(-1, 2), shape.points[JAW]]) for r in shape.source]
-        self._splines = [_Spline(points, still, at_grid) for points in moving]
-        self._edge = self._taper()[:, None]
-        across, down = np.arange(self._columns), np.arange(2 * self._rows)
-        self._cells = np.dstack(np.meshgrid(across, down)).astype(np.float32)
+        to_head = invert_affine(shape.to_frame)
+        still = [shape.points[STILL], _outer_ring(shape), apply_affine(to_head, self._rim())]
+        upper, lower = (rows.reshape(-1, 2) for rows in shape.source)
+        # What both splines share lies between the lips and is worked out once.
+        points = np.concatenate([upper, shape.points[JAW], *still, lower])
+        self._count = len(points)
+        self._parts = slice(self._count - _LIP_POINTS), slice(_LIP_POINTS, self._count)
+        at_grid = apply_affine(to_head, self._grid_points())
+        system, rows = _system(points), _kernel(at_grid, points)
+        self._splines = [
+            _Spline(system[part, part], points[part], rows[:, part], at_grid)
+            for part in self._parts
+        ]
+        self._edge = _taper(self._columns, self._rows)
+        self._cells = _mesh(self._columns, 2 * self._rows)
 
     def displacements(self, pose: LipPose) -> NDArray[np.float32]:
         """Give where each pixel comes from, as seen from above and below the mouth line.
@@ -70,11 +83,10 @@ class WarpField:
         """
         linear = self._shape.to_frame[:, :2].T
         forward = np.empty((2, self._rows * self._columns, 2), np.float32)
-        for part, spline, goal, start in zip(
-            forward, self._splines, (pose.upper, pose.lower), self._shape.source, strict=True
-        ):
-            moved = np.concatenate([(goal - start).reshape(-1, 2), pose.jaw])
-            np.multiply(spline.spread(np.asarray(moved @ linear, np.float32)), self._edge, out=part)
+        moved = self._moved(pose)
+        for into, part, spline in zip(forward, self._parts, self._splines, strict=True):
+            spread = np.asarray(spline.spread(moved[part]) @ linear, np.float32)
+            np.multiply(spread, self._edge, out=into)
         # One picture of both, one above the other: their borders do not move, so neither sees
         # the other.
         backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))
@@ -92,34 +104,51 @@ class WarpField:
             )
         return np.negative(there, dtype=np.float32)
 
+    def _moved(self, pose: LipPose) -> NDArray[np.float64]:
+        """Give the movement of every control point, in the head's frame."""
+        moved = np.zeros((self._count, 2))
+        upper, lower = self._shape.source
+        moved[:_LIP_POINTS] = (pose.upper - upper).reshape(-1, 2)
+        moved[_LIP_POINTS : _LIP_POINTS + len(JAW)] = pose.jaw
+        moved[-_LIP_POINTS:] = (pose.lower - lower).reshape(-1, 2)
+        return moved
+
     def _grid_points(self) -> Points:
         """Give the middles of the coarse cells in pixels."""
-        half = (self._step - 1) / 2
-        x = self._window.x1 + np.arange(self._columns) * self._step + half
-        y = self._window.y1 + np.arange(self._rows) * self._step + half
-        return np.dstack(np.meshgrid(x, y)).reshape(-1, 2).astype(np.float32)
+        first = np.array(self._window[:2], np.float32) + np.float32((self._step - 1) / 2)
+        cells = _mesh(self._columns, self._rows).reshape(-1, 2)
+        return np.asarray(cells * np.float32(self._step) + first, np.float32)
 
     def _rim(self) -> Points:
-        """Give points on the window's border, in the head's frame."""
-        window, t = self._window, np.linspace(0, 1, 6)
-        inside = np.array([(a, b) for a in t for b in t if a in (0, 1) or b in (0, 1)])
-        rim = inside * (window.width, window.height) + (window.x1, window.y1)
-        return apply_affine(invert_affine(self._shape.to_frame), rim.astype(np.float32))
-
-    def _taper(self) -> NDArray[np.float32]:
-        """Give 0 at the window's border and 1 four cells inside, per grid point."""
-        x, y = np.arange(self._columns) + 0.5, np.arange(self._rows) + 0.5
-        across = np.minimum(x, self._columns - x)[None]
-        down = np.minimum(y, self._rows - y)[:, None]
-        # The outermost samples must not move at all: pixels half a cell outside follow them.
-        depth = np.minimum(across, down).astype(np.float32) - 0.5
-        return smoothstep(depth, 0.0, 4.0).reshape(-1)
+        """Give points on the window's border in pixels."""
+        window = self._window
+        rim = _RIM * (window.width, window.height) + (window.x1, window.y1)
+        return rim.astype(np.float32)
 
 
 def _outer_ring(shape: MouthShape) -> Points:
     """Give still points round the face, where the background is."""
     centre = 0.4 * shape.points[6] + 0.6 * shape.points[152]
     return np.asarray(centre + (shape.points[_OVAL] - centre) * 1.3, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _mesh(columns: int, rows: int) -> NDArray[np.float32]:
+    """Give the coordinates of a grid's samples, ``(rows, columns, 2)``."""
+    mesh = np.dstack(np.meshgrid(np.arange(columns), np.arange(rows))).astype(np.float32)
+    mesh.setflags(write=False)
+    return mesh
+
+
+@lru_cache(maxsize=8)
+def _taper(columns: int, rows: int) -> NDArray[np.float32]:
+    """Give 0 at the window's border and 1 four cells inside, per grid point, ``(n, 1)``."""
+    x, y = np.arange(columns) + 0.5, np.arange(rows) + 0.5
+    across = np.minimum(x, columns - x)[None]
+    down = np.minimum(y, rows - y)[:, None]
+    # The outermost samples must not move at all: pixels half a cell outside follow them.
+    depth = np.minimum(across, down).astype(np.float32) - 0.5
+    return smoothstep(depth, 0.0, 4.0).reshape(-1, 1)
 
 
 class _Spline:
@@ -129,44 +158,66 @@ class _Spline:
     Frames of a video are shown once, and the matrix costs four times as much.
     """
 
-    def __init__(self, moving: Points, still: Points, at: Points) -> None:
-        """Set the equations up.
+    def __init__(
+        self,
+        system: NDArray[np.float64],
+        points: Points,
+        rows: NDArray[np.float32],
+        at: Points,
+    ) -> None:
+        """Take the equations.
 
         Args:
-            moving: Control points that are moved, lips first.
-            still: Control points that stay.
-            at: The grid.
+            system: From ``_system``, ``(n, n)``.
+            points: Control points, ``(n, 2)``.
+            rows: Kernel between grid and control points, ``(g, n)``.
+            at: The grid, ``(g, 2)``.
         """
-        points = np.concatenate([moving, still]).astype(np.float64)
-        count, self._moving = len(points), len(moving)
-        stiffness = np.full(count, _SKIN_STIFFNESS)
-        stiffness[:_LIP_POINTS] = _LIP_STIFFNESS
-        self._system = np.zeros((count + 3, count + 3))
-        self._system[:count, :count] = _kernel(points, points) + np.diag(stiffness)
-        affine = np.column_stack([np.ones(count), points])
-        self._system[:count, count:], self._system[count:, :count] = affine, affine.T
-        self._rows = np.column_stack([_kernel(at, points), np.ones(len(at)), at])
+        self._system, self._bends = system, rows
+        self._plane, self._plane_at = _plane(points), _FREE * _plane(at)
         self._is_new = True
 
-    def spread(self, moved: Points) -> NDArray[np.float32]:
-        """Give the grid's movements ``(n, 2)`` for those of the moving points."""
+    def spread(self, moved: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Give the grid's movements ``(g, 2)`` for those of the control points, ``(n, 2)``."""
         if not self._is_new:
-            return np.asarray(cv2.gemm(self._matrix, moved, 1, np.empty(0), 0), np.float32)
+            return np.asarray(self._matrix @ moved.astype(np.float32), np.float32)
         self._is_new = False
-        goal = np.zeros((len(self._system), 2))
-        goal[: self._moving] = moved
-        # OpenCV's own algebra: NumPy's would wake threads for this, and wait for them.
-        weights = cv2.solve(self._system, goal, flags=cv2.DECOMP_LU)[1]
-        return np.asarray(cv2.gemm(self._rows, weights, 1, np.empty(0), 0), np.float32)
+        weights = cv2.solve(self._system, moved, flags=cv2.DECOMP_CHOLESKY)[1]
+        bent = self._bends @ weights.astype(np.float32)
+        return np.asarray(bent + self._plane_at @ (self._plane.T @ weights), np.float32)
 
     @cached_property
     def _matrix(self) -> NDArray[np.float32]:
-        solved = np.ascontiguousarray(cv2.invert(self._system)[1][:, : self._moving])
-        return np.asarray(cv2.gemm(self._rows, solved, 1, np.empty(0), 0), np.float32)
+        weights = cv2.invert(self._system, flags=cv2.DECOMP_CHOLESKY)[1]
+        matrix = self._bends @ weights + self._plane_at @ (self._plane.T @ weights)
+        return np.asarray(matrix, np.float32)
 
 
-def _kernel(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    across = np.subtract.outer(a[:, 0].astype(np.float64), b[:, 0])
-    down = np.subtract.outer(a[:, 1].astype(np.float64), b[:, 1])
-    squared = across * across + down * down + 1e-9
-    return np.asarray(0.5 * squared * cv2.log(squared), np.float64)
+def _system(points: Points) -> NDArray[np.float64]:
+    """Give the equations of a smoothing spline; the first and last points are lips."""
+    plane = _plane(points)
+    system = _kernel(points, points) + _FREE * (plane @ plane.T)
+    stiffness = np.full(len(points), _SKIN_STIFFNESS)
+    stiffness[:_LIP_POINTS] = stiffness[-_LIP_POINTS:] = _LIP_STIFFNESS
+    system[np.diag_indices(len(points))] += stiffness
+    return np.asarray(system, np.float64)
+
+
+def _plane(points: Points) -> NDArray[np.float64]:
+    """Give what a plane is made of at points ``(n, 2)``: one, x and y."""
+    plane = np.ones((len(points), 3))
+    plane[:, 1:] = points
+    return plane
+
+
+def _kernel(a: Points, b: Points) -> NDArray[np.float32]:
+    """Give r^2 log r between points; single precision moves no pixel by more than 0.002."""
+    across, down = np.subtract.outer(a[:, 0], b[:, 0]), np.subtract.outer(a[:, 1], b[:, 1])
+    across *= across
+    down *= down
+    across += down
+    across += np.float32(1e-9)
+    cv2.log(across, dst=down)
+    across *= down
+    across *= np.float32(0.5)
+    return np.asarray(across, np.float32)
