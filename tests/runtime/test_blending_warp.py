@@ -9,11 +9,13 @@ from runtime.blending import BlendOptions, make_blender, sharpness
 from runtime.blending.lips import INNER_LOWER
 from runtime.blending.measures import opening, silence_motion
 from runtime.blending.paste import crop_points
+from runtime.blending.warp import can_warp
 from runtime.blending.warp.interior import Interior, Picture
 from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.reader import LipReader, RestMouth
 from runtime.blending.warp.shape import MouthShape
 from runtime.blending.warp.surface import Surface, samples
+from runtime.blending.warp.teeth import Teeth
 from runtime.crops import cut_crop
 from runtime.types import FaceBox
 from tests.runtime.painted_face import frame_of, painted_reference, shown, spoken
@@ -105,6 +107,15 @@ def test_teeth_of_an_open_picture_are_used_unless_it_is_one_of_a_video(reference
     assert interior.shows_teeth == is_still
 
 
+def test_drawn_teeth_are_parted_by_lines_and_end_in_the_corners_of_the_mouth():
+    away = np.linspace(0, 0.4, 401, dtype=np.float32)
+    row = Teeth.at(away)
+    middles, lines = row.shade[[47, 128, 194, 250]], row.shade[[0, 94, 162, 226]]
+    assert (lines < 0.95 * middles).all()
+    assert row.seen[0] == 1.0
+    assert row.seen[-1] == 0.0
+
+
 def test_only_the_lower_face_moves(reference):
     patch = warped(reference, [spoken(reference, 0.9)])[0]
     moved = np.argwhere((shown(patch) != frame_of(reference)).any(-1))
@@ -143,15 +154,55 @@ def test_an_open_picture_is_shown_closed_at_rest():
     assert np.abs(pose.upper[3] - pose.lower[3]).max() < 0.01 * shape.rest_width
 
 
-def turned_away(reference):
-    """The same picture with the nose beside the ear: a profile, by its landmarks."""
+def turned(reference, degrees):
+    """The same picture with the landmarks of a turned head: a cylinder with a nose."""
     landmarks = reference.landmarks.copy()
-    landmarks[1, 0] = landmarks[454, 0]
-    return dataclasses.replace(reference, landmarks=landmarks)
+    left, right = landmarks[234, 0], landmarks[454, 0]
+    middle, radius = (left + right) / 2, (right - left) / 2
+    beside = np.clip((landmarks[:, 0] - middle) / radius, -1, 1)
+    forward = np.sqrt(1 - beside * beside)
+    forward[1] = 1.15
+    angle = np.radians(degrees)
+    landmarks[:, 0] = middle + radius * (beside * np.cos(angle) + forward * np.sin(angle))
+    return dataclasses.replace(reference, landmarks=landmarks.astype(np.float32))
+
+
+@pytest.mark.parametrize("degrees", [-30, 0, 20])
+def test_what_is_left_of_widths_tells_how_far_a_head_is_turned(reference, degrees):
+    shape = MouthShape(turned(reference, degrees).landmarks)
+    assert shape.facing == pytest.approx(np.cos(np.radians(degrees)), abs=0.02)
+
+
+def test_the_far_half_of_a_turned_mouth_moves_less_sideways(reference):
+    rounded = np.zeros((4, 11, 2), np.float32)
+    rounded[..., 0] = np.linspace(0.1, -0.1, 11)
+    left, right = [], []
+    for degrees in (0, 30):
+        shape = MouthShape(turned(reference, degrees).landmarks)
+        moved = shape.pose(rounded).upper[0, :, 0] - shape.closed.upper[0, :, 0]
+        left.append(moved[0] / shape.rest_width)
+        right.append(-moved[-1] / shape.rest_width)
+    assert left[0] == pytest.approx(right[0], rel=0.05)
+    assert left[1] > 1.2 * right[1]
+
+
+def test_a_turned_head_opens_its_mouth_as_high_as_one_that_looks_here(reference):
+    open_by = np.zeros((4, 11, 2), np.float32)
+    open_by[[1, 3], 1:10, 1] = 0.2
+    heights = []
+    for degrees in (0, 30):
+        shape = MouthShape(turned(reference, degrees).landmarks)
+        heights.append(shape.pose(open_by).gap[5] * shape.eye_distance)
+    assert heights[1] == pytest.approx(heights[0], rel=0.05)
+
+
+@pytest.mark.parametrize(("degrees", "is_warped"), [(30, True), (-40, True), (60, False)])
+def test_heads_are_warped_up_to_a_turn_of_45_degrees(reference, degrees, is_warped):
+    assert can_warp(turned(reference, degrees)) == is_warped
 
 
 def test_a_face_turned_away_is_pasted_for_the_whole_utterance(reference):
-    profile = turned_away(painted_reference())
+    profile = turned(painted_reference(), 60)
     stage = make_blender(BlendOptions(method="warp"), rest=rest_of)
     mouth = spoken(profile, 0.8)
     patches = [*stage.push(profile, mouth), *stage.push(reference, spoken(reference, 0.8))]

@@ -15,12 +15,11 @@ from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine, smooth
 from runtime.blending.warp.contour import Contour, smooth_curve
 from runtime.blending.warp.palette import BLACK, GREY, Palette
 from runtime.blending.warp.shape import MouthShape
+from runtime.blending.warp.teeth import Teeth, neck_shade
 from runtime.types import FaceBox
 
 #: Open this far, in mouth widths, a picture is taken to show its teeth.
 OWN_TEETH_FROM = 0.06
-#: Gaps between the upper teeth: distance from the middle and width, in eye distances.
-_GAPS = ((0.0, 0.007, 0.75), (0.094, 0.008, 1.0), (0.164, 0.009, 1.0), (0.240, 0.011, 1.0))
 #: Brightness of the line between closed lips, in units of what is around it.
 _LINE_SHADE = 0.75
 _LEAST_COVER = 0.02
@@ -82,12 +81,15 @@ class Interior:
             is_still: Teeth that the picture shows may be used; those of a video come and go.
         """
         self._shape, self._palette, self._picture, self._at = shape, palette, picture, at
+        self._eye = shape.eye_distance / shape.facing
         self._unit = shape.eye_distance / 100
         closed = shape.closed
         rest = apply_affine(shape.to_frame, (closed.upper[3] + closed.lower[3]) / 2)
         self._rest_line = smooth_curve(rest)
         middle = shape.points[[0, 17, 13, 14]].mean(0)
         self._middle_x = float(apply_affine(shape.to_frame, middle)[0])
+        # Eye distances per pixel, left and right of the middle.
+        self._per_pixel = tuple(1 / (self._eye * half) for half in shape.halves)
         self.shows_teeth = is_still and shape.openness > OWN_TEETH_FROM
         self._own = [
             smooth_curve(apply_affine(shape.to_frame, shape.points[row]))
@@ -134,13 +136,12 @@ class Interior:
             teeth, cover = self._drawn_teeth(place, light)
         luma += (teeth.luma - luma) * cover
         chroma += (teeth.chroma - chroma) * halved(cover)[..., None]
+        # Light that lips and gums have thrown back is as red as they are: only brightness falls.
         luma *= shadow
-        chroma *= halved(shadow)[..., None]
         return Picture(luma + BLACK, chroma + GREY)
 
     def _tongue(self, place: "_Place") -> Floats:
-        eye = self._shape.eye_distance
-        beside = np.asarray(np.abs(place.x - self._middle_x) / eye, np.float32)
+        eye, beside = self._eye, np.abs(self._from_middle(place.x))
         wide = smoothstep(place.height, 0.05 * eye, 0.13 * eye)
         share = 0.75 * wide * (1 - smoothstep(beside, 0.10, 0.28))
         down = (place.y - place.top) / np.maximum(place.height, np.float32(1e-3))
@@ -148,30 +149,27 @@ class Interior:
         return np.asarray(depth * share, np.float32)
 
     def _drawn_teeth(self, place: "_Place", light: float) -> tuple[Picture, Floats]:
-        """Draw an upper row of teeth, and how much of it is seen."""
-        beside = np.abs(place.x - self._middle_x) / self._shape.eye_distance
-        edge = self._incisal_edge(place, beside)
-        cover = np.clip((edge - place.y) / (1.6 * max(1.0, 0.9 * self._unit)) + 0.5, 0, 1)
-        seen = 0.5 + 0.5 * float(smoothstep(light, 0.22, 0.55))
-        cover = cover * ((1 - smoothstep(beside, 0.20, 0.31)) * seen)
-        grooves = np.zeros_like(beside)
-        for at, width, strength in _GAPS:
-            grooves = np.maximum(grooves, strength * np.exp(-(((beside - at) / width) ** 2)))
-        shade = 1 - 0.14 * grooves - np.clip(beside - 0.07, 0, 0.3)
-        rounded = 1 - 0.10 * np.clip((edge - place.y) / (0.08 * self._shape.eye_distance), 0, 1)
-        tooth = self._palette.tooth
-        bright = np.asarray(shade * rounded, np.float32)
-        teeth = Picture(bright * tooth[0], halved(bright)[..., None] * tooth[1:])
-        return teeth, np.asarray(cover, np.float32)
-
-    def _incisal_edge(self, place: "_Place", beside: Floats) -> Floats:
-        """Give the lower edge of the upper teeth per column: fixed to the skull."""
-        line, eye = self._rest_line, self._shape.eye_distance
+        """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
+        eye, line = self._eye, self._rest_line
+        row = Teeth.at(np.abs(self._from_middle(place.x)))
         rest = np.interp(place.x, line[:, 0], line[:, 1])
-        scallop = 0.004 * np.cos(beside / 0.094 * 2 * np.pi) * (beside < 0.1)
-        curve = 0.042 - 0.45 * beside * beside - scallop
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
-        return np.asarray(rest + eye * curve + grow, np.float32)
+        edge = np.asarray(rest + eye * row.edge + grow, np.float32)
+        depth = edge - place.y
+        cover = np.clip(depth / np.float32(1.6 * max(1.0, 0.9 * self._unit)) + 0.5, 0, 1)
+        cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
+        bright = row.shade * neck_shade(depth / np.float32(eye))
+        tooth = self._palette.tooth
+        teeth = Picture(bright * tooth[0], halved(bright)[..., None] * tooth[1:])
+        return teeth, cover
+
+    def _from_middle(self, x: Floats) -> Floats:
+        """Give how far columns lie from the middle of the teeth, in eye distances.
+
+        The far half of a turned mouth is narrower, and so are the teeth in it.
+        """
+        away = x - self._middle_x
+        return np.asarray(away * np.where(away < 0, *self._per_pixel), np.float32)
 
     def _own_teeth(self, place: "_Place") -> tuple[Picture, Floats]:
         """Fetch the picture's own upper teeth: they follow the upper lip only upwards."""
@@ -186,7 +184,10 @@ class Interior:
         columns = np.broadcast_to(place.x - self._at.x1, rows.shape).astype(np.float32)
         luma = cv2.remap(self._picture.luma, columns, rows, cv2.INTER_LINEAR)
         chroma = cv2.remap(
-            self._picture.chroma, halved(columns) / 2, halved(rows) / 2, cv2.INTER_LINEAR
+            self._picture.chroma,
+            halved(columns) / 2 - np.float32(0.25),
+            halved(rows) / 2 - np.float32(0.25),
+            cv2.INTER_LINEAR,
         )
         teeth = Picture(np.asarray(luma - BLACK), np.asarray(chroma - GREY))
         return teeth, np.asarray(cover, np.float32)
@@ -235,5 +236,6 @@ class _Place(NamedTuple):
 
 
 def halved(values: Floats) -> Floats:
-    """Give values at chroma samples: those of the upper left of their four pixels."""
-    return np.ascontiguousarray(values[::2, ::2])
+    """Give values at chroma samples: the mean of their four pixels, ``(h // 2, w // 2)``."""
+    size_wh = (values.shape[1] // 2, values.shape[0] // 2)
+    return np.asarray(cv2.resize(values, size_wh, interpolation=cv2.INTER_AREA), np.float32)

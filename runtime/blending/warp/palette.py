@@ -15,6 +15,8 @@ BLACK, GREY = np.float32(16), np.float32(128)
 _CHEEKS = (205, 425, 50, 280, 206, 426, 207, 427)
 #: The brightest skin a photograph shows, relative to its brightest channel.
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
+#: The whitest teeth, relative to their brightest channel: medians over six smiling portraits.
+_IVORY = np.array([0.80, 0.90, 1.0], np.float32)
 
 Colour = NDArray[np.float32]
 
@@ -42,12 +44,13 @@ class Palette(NamedTuple):
         skin = _skin(picture, points, eye_distance)
         top = max(float(skin.max()), 1.0)
         cast = skin / top
-        # Skin says little of the light's colour, because skins differ: believe half of it.
+        # Skin says little of the light, because skins differ: teeth of smiling portraits are
+        # about as bright as fair skin, whatever the skin, and share half of its cast.
         tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
-        tooth = np.clip(70 + 0.58 * top, 80, 220) * np.minimum(tint, [0.86, 0.95, 1.0])
-        # Teeth are ivory in any light: never greener than red nor bluer than green.
-        tooth[2] = max(tooth[2], 1.06 * tooth[1])
-        tooth[1] = max(tooth[1], 1.06 * tooth[0])
+        tooth = np.clip(105 + 0.5 * top, 110, 225) * np.minimum(tint, _IVORY)
+        # Teeth are ivory in any light, and lips shine on them.
+        tooth[1] = min(tooth[1], tooth[2] / 1.10)
+        tooth[0] = min(tooth[0], tooth[1] / 1.10)
         dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
         tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
         level = max(float(skin.mean()), 1.0)

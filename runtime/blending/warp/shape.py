@@ -52,6 +52,10 @@ STILL = np.concatenate(
         [50, 280, 205, 425, 187, 411, 123, 352, 58, 288, 132, 361, 93, 323, LEFT_EYE, RIGHT_EYE],
     ]
 )
+#: How far the nose's tip stands before the line between the ears, in parts of half that line.
+_NOSE_REACH = 1.15
+#: Points of the lips on the face's middle.
+_CENTRE = [0, 17, 13, 14]
 _MIDDLE = slice(3, 8)
 _ARCH = np.sin(np.linspace(0, np.pi, 11)).astype(np.float32)
 
@@ -109,6 +113,32 @@ class MouthShape:
         return float(((nose - left) - (right - nose)) / (right - left))
 
     @cached_property
+    def facing(self) -> float:
+        """Cosine of the head's turn: what is left of widths.
+
+        A nose stands forward of the line between the ears by half that line's length and a
+        seventh (measured on turned face meshes), so its place between them tells the turn.
+        """
+        return float(1 / np.hypot(1, self.yaw / _NOSE_REACH))
+
+    @cached_property
+    def halves(self) -> tuple[float, float]:
+        """What is left of the widths of the mouth's left and right half; 1 where all is seen."""
+        left, middle, right = (
+            float(self.points[rows, 0].mean()) for rows in ([LEFT_CORNER], _CENTRE, [RIGHT_CORNER])
+        )
+        whole = (right - left) / 2 / self.facing
+        shares = np.clip([middle - left, right - middle], 0.2 * whole, 2 * whole) / whole
+        return float(shares[0]), float(shares[1])
+
+    @cached_property
+    def _scale(self) -> Points:
+        """What a movement by the mouth's width is in the picture, per lip point, ``(11, 2)``."""
+        whole = self.rest_width / self.facing
+        across = np.linspace(*self.halves, 11)
+        return np.asarray(whole * np.column_stack([across, np.ones(11)]), np.float32)
+
+    @cached_property
     def source(self) -> tuple[Points, Points]:
         """Lip rows of the picture, as the warp should take them, two times ``(4, 11, 2)``.
 
@@ -157,17 +187,17 @@ class MouthShape:
             motion: Movement from the closed mouth in mouth widths, ``(4, 11, 2)``: outer upper,
                 outer lower, inner upper, inner lower contour.
         """
-        scale = self.rest_width
+        scale, across = self._scale, float(self._scale[5, 1])
         upper = self.closed.upper + scale * _between(motion[0], motion[2])
         lower = self.closed.lower + scale * _between(motion[1], motion[3])
-        gap = scale * np.maximum(motion[3, :, 1] - motion[2, :, 1], 0)
-        height = float(gap[_MIDDLE].mean()) / scale
+        gap = across * np.maximum(motion[3, :, 1] - motion[2, :, 1], 0)
+        height = float(gap[_MIDDLE].mean()) / across
         # Openings of a hundredth of the mouth's width are reading noise: closed means closed.
         gap = gap * smoothstep(height, 0.006, 0.03)
         gap[[0, 10]] = 0
         _part(upper, lower, gap)
         jaw = self.closed.jaw.copy()
-        jaw[:, 1] += scale * float(motion[1, _MIDDLE, 1].mean()) * _JAW_WEIGHT
+        jaw[:, 1] += across * float(motion[1, _MIDDLE, 1].mean()) * _JAW_WEIGHT
         return LipPose(upper, lower, jaw, np.asarray(gap, np.float32))
 
 

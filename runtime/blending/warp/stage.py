@@ -18,8 +18,8 @@ from runtime.types import MouthCrop, Patch, ReferenceFrame
 #: Weights of a frame's neighbours, oldest first: zero phase, two frames of look-ahead.
 SMOOTHING = np.array([0.01, 0.16, 0.66, 0.16, 0.01], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
-#: Heads turned further than this show too little of one lip corner.
-MOST_YAW = 0.55
+#: Heads turned further than this (45 degrees) show too little of one lip corner.
+MOST_YAW = 1.1
 #: How fast the light inside the mouth follows the generated one, per frame.
 LIGHT_PACE = 0.4
 
