@@ -1,6 +1,7 @@
 """What is in front of the animated face in every frame, brought to its steadied crops."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -9,33 +10,70 @@ from numpy.typing import NDArray
 from avatar_cache.face_path import FacePath
 from avatar_cache.spool import Rows
 from runtime import boxes
+from runtime.blending import occlusion
 from runtime.blending.lips import apply_affine, compose_affine, invert_affine
-from runtime.blending.occlusion import OcclusionFinder
 from runtime.blending.region import crop_to_frame
 from runtime.crops import UPRIGHT_LIMIT, cut_crop
 from runtime.faces import mesh_points
 from runtime.faces.facemesh import SCORE_FLOOR
-from runtime.types import COVER_SIZE, CROP_SIZE, Cover, Detection, FaceBox, Frame, Landmarks
+from runtime.image import Picture
+from runtime.overlap import overlapped
+from runtime.pyramid import Pyramid
+from runtime.types import COVER_SIZE, CROP_SIZE, Cover, Detection, FaceBox, Landmarks
 
 _NOTHING: Cover = np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
 
 
-class CoverFinder:
-    """Looks at every face as it is found."""
+#: Of so many frames in a row the last is always looked at, the others only where something is
+#: found before or after them: what stays in front for so many frames is seen in every one.
+LOOK_EVERY = 3
 
-    def __init__(self) -> None:
-        self._finder = OcclusionFinder()
+#: A picture and its faces, and with what covers each of them.
+Found = tuple[Picture, list[Detection]]
+Searched = tuple[Picture, list[Detection], list[Cover]]
 
-    def find(self, frame: Frame, faces: list[Detection]) -> list[Cover]:
-        """Give what covers each face; nothing where its mesh is not trusted."""
-        return [self._cover(frame, face) for face in faces]
 
-    def _cover(self, frame: Frame, face: Detection) -> Cover:
-        if len(face.landmarks) != mesh_points.POINT_COUNT or face.score < SCORE_FLOOR:
-            return _NOTHING
-        box, angle = _view(face.landmarks, face.angle, (frame.shape[0], frame.shape[1]))
-        points = apply_affine(invert_affine(crop_to_frame(box, angle)), face.landmarks)
-        return self._finder.find(cut_crop(frame, box, angle), points)
+def with_covers(found: Iterator[Found]) -> Iterator[Searched]:
+    """Look for what is in front of faces, in a thread of its own.
+
+    Args:
+        found: Pictures and their faces, in order.
+
+    Yields:
+        The same with what covers each face; nothing where a face's mesh is not trusted.
+    """
+    was_covered = False
+
+    def look_at(group: list[Found]) -> list[Searched]:
+        nonlocal was_covered
+        *others, last = group
+        searched = _searched(*last)
+        is_covered = any(cover.any() for cover in searched[2])
+        is_near = is_covered or was_covered
+        was_covered = is_covered
+        return [*(_searched(*other) if is_near else _passed(*other) for other in others), searched]
+
+    groups = iter(lambda: list(islice(found, LOOK_EVERY)), [])
+    for group in overlapped(look_at, groups, ahead=1, name="covers"):
+        yield from group
+
+
+def _searched(picture: Picture, faces: list[Detection]) -> Searched:
+    return picture, faces, [_cover(picture.pyramid, face) for face in faces]
+
+
+def _passed(picture: Picture, faces: list[Detection]) -> Searched:
+    return picture, faces, [_NOTHING] * len(faces)
+
+
+def _cover(picture: Pyramid, face: Detection) -> Cover:
+    if len(face.landmarks) != mesh_points.POINT_COUNT or face.score < SCORE_FLOOR:
+        return _NOTHING
+    box, angle = _view(face.landmarks, face.angle, picture.size)
+    points = apply_affine(invert_affine(crop_to_frame(box, angle)), face.landmarks)
+    view = picture.near(min(box.width, box.height), CROP_SIZE)
+    near = FaceBox(*(round(edge / view.step) for edge in box))
+    return occlusion.find_cover(cut_crop(view.frame, near, angle), points)
 
 
 def frame_covers(

@@ -71,13 +71,13 @@ def prepare_avatar(
         manifest = _manifest(source, options, detector, seen, path, rows, chosen)
         manifest = replace(manifest, covered=covered)
         _write_path(writer, rows, path)
-        writer.add("thumbnail.jpg", codec.encode_thumbnail(seen.first))
+        writer.add("thumbnail.jpg", codec.encode_thumbnail(seen.first.frame))
         writer.finish(manifest)
     return manifest
 
 
 def _no_face(seen: Seen, source: Source, detector: FaceDetector) -> FaceNotFoundError:
-    best = detector.best_score(seen.first)
+    best = detector.best_score(seen.first.frame)
     found = f"best score {best:.2f} in the first, need {SCORE_FLOOR:.2f}"
     if best >= SCORE_FLOOR:
         found = "something like one in the first, but without a face's landmarks"

@@ -5,24 +5,24 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_cache import codec
 from avatar_cache.bundle_writer import BundleWriter
-from avatar_cache.covers import CoverFinder
+from avatar_cache.covers import Found, with_covers
 from avatar_cache.members import alpha_name, segment_name
 from avatar_cache.options import PrepareOptions
 from avatar_cache.spool import FaceSpool
 from runtime import boxes
 from runtime.errors import OptionError, TooLargeError
 from runtime.faces import FaceDetector, mesh_points
-from runtime.faces.facemesh import SCORE_FLOOR, Roi
+from runtime.faces.facemesh import SCORE_FLOOR, Roi, read_in
 from runtime.faces.shots import ShotDetector
 from runtime.media import MediaSource, source_name
-from runtime.overlap import overlapped
-from runtime.types import Cover, Detection, FaceBox, Frame, Planes
+from runtime.types import Detection, FaceBox, Planes
 from runtime.video import Picture, VideoInfo, read_pictures, to_planes
 
 #: Called with the share of the work done, 0 to 1; may raise ``CancelledError`` to stop.
@@ -31,8 +31,6 @@ Progress = Callable[[float], None]
 _SEGMENTS_AHEAD = 1
 #: Pictures decoded before they are asked for.
 _PICTURES_AHEAD = 2
-#: Frames searched for what covers their faces while the next ones are looked at.
-_COVERS_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Source:
 class Seen:
     """What one pass over the pictures found out."""
 
-    first: Frame
+    first: Picture
     size: tuple[int, int]
     fps: float
     has_alpha: bool
@@ -72,7 +70,6 @@ class SourcePass:
         self._expected = max(1, info.frame_count)
         self._writer = writer
         self._spool = spool
-        self._covers = CoverFinder()
         self._options = options
         self._detector = detector
         self._is_still = info.kind == "image" or options.static
@@ -84,15 +81,14 @@ class SourcePass:
     def run(self, pictures: Iterator[Picture]) -> Seen:
         """Read the pictures to their end, one thread ahead."""
         first = next(pictures)
-        size = (first.frame.shape[0], first.frame.shape[1])
-        seen = Seen(first.frame, size, self._fps, first.alpha is not None)
+        seen = Seen(first, first.size, self._fps, first.alpha is not None)
         shots = ShotDetector()
         with ThreadPoolExecutor(1, "mouthpiece-encode") as encoder:
             ahead = itertools.chain([first], read_ahead(pictures))
-            for picture, faces, covers in self._with_covers(self._with_faces(ahead)):
+            for picture, faces, covers in with_covers(self._with_faces(ahead)):
                 if self._progress is not None:
                     self._progress(min(1.0, seen.frame_count / self._expected))
-                if shots.is_cut(picture.frame):
+                if shots.is_cut(picture.pyramid):
                     seen.cuts.append(seen.frame_count)
                 self._spool.add(seen.frame_count, faces, covers)
                 seen.frame_count += 1
@@ -102,28 +98,15 @@ class SourcePass:
                 self._write_oldest()
         return seen
 
-    def _with_faces(self, pictures: Iterator[Picture]) -> Iterator[tuple[Picture, list[Detection]]]:
+    def _with_faces(self, pictures: Iterator[Picture]) -> Iterator[Found]:
         kept, shown = itertools.tee(pictures)
-        frames = (picture.frame for picture in shown)
         if self._options.box is not None:
-            faces = _in_box(frames, self._options.box, self._detector)
+            faces = _in_box(shown, self._options.box, self._detector)
         elif self._is_still:
-            faces = (self._detector.detect([frame])[0] for frame in frames)
+            faces = (self._detector.detect([picture.frame])[0] for picture in shown)
         else:
-            faces = self._detector.track(frames)
+            faces = self._detector.track(picture.pyramid for picture in shown)
         return zip(kept, faces, strict=False)
-
-    def _with_covers(
-        self, found: Iterator[tuple[Picture, list[Detection]]]
-    ) -> Iterator[tuple[Picture, list[Detection], list[Cover]]]:
-        """Look for covers in a thread of their own, a few frames behind."""
-
-        def with_covers(
-            found: tuple[Picture, list[Detection]],
-        ) -> tuple[Picture, list[Detection], list[Cover]]:
-            return *found, self._covers.find(found[0].frame, found[1])
-
-        return overlapped(with_covers, found, ahead=_COVERS_AHEAD, name="covers")
 
     def _collect(self, picture: Picture, seen: Seen, encoder: ThreadPoolExecutor) -> None:
         if self._is_still:
@@ -199,17 +182,17 @@ def _check_length(index: int, info: VideoInfo, source: Source, options: PrepareO
 
 
 def _in_box(
-    frames: Iterator[Frame], box: FaceBox, detector: FaceDetector
+    pictures: Iterator[Picture], box: FaceBox, detector: FaceDetector
 ) -> Iterator[list[Detection]]:
     """Read the landmarks inside a fixed box; nothing is searched."""
-    for frame in frames:
-        size = (frame.shape[0], frame.shape[1])
-        inside = boxes.clip(box, size)
-        if inside != box:
+    settle = partial(detector.facemesh.settle, passes=2)
+    for picture in pictures:
+        height, width = picture.size
+        if boxes.clip(box, picture.size) != box:
             raise OptionError(
-                f"box {tuple(box)} (x1, y1, x2, y2) leaves the {size[1]} x {size[0]} picture"
+                f"box {tuple(box)} (x1, y1, x2, y2) leaves the {width} x {height} picture"
             )
-        score, landmarks = detector.facemesh.settle(frame, Roi.of_box(box, 1.25), passes=2)
+        score, landmarks = read_in(picture.pyramid, Roi.of_box(box, 1.25), settle)
         if score < SCORE_FLOOR:
             landmarks = mesh_points.typical_landmarks(box)
         yield [Detection(box, score, landmarks)]
@@ -218,4 +201,4 @@ def _in_box(
 def _opacity(picture: Picture) -> codec.Alpha:
     if picture.alpha is not None:
         return picture.alpha
-    return np.full(picture.frame.shape[:2], 255, np.uint8)
+    return np.full(picture.size, 255, np.uint8)

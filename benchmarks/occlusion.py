@@ -23,7 +23,7 @@ from api.service import Mouthpiece
 from benchmarks.__main__ import SHARED
 from runtime.blending import BlendOptions
 from runtime.blending.masks import lower_face_mask
-from runtime.blending.occlusion import OcclusionFinder
+from runtime.blending.occlusion import find_cover
 from runtime.blending.paste import crop_points
 from runtime.blending.region import prepare_region
 from runtime.crops import cut_crop
@@ -131,7 +131,6 @@ THINGS = (hand, microphone, straw, cup)
 
 
 def measure(
-    finder: OcclusionFinder,
     reference: ReferenceFrame,
     thing: Callable[[Painter, Points], None],
     rng: np.random.Generator,
@@ -141,7 +140,7 @@ def measure(
     thing(painter, rng.uniform((-0.35, -0.1), (0.35, 0.3)))
     frame, points = painter.result(), crop_points(reference)
     crop = cut_crop(frame, reference.box, reference.angle)
-    cover = finder.find(crop, points)
+    cover = find_cover(crop, points)
     plain = replace(reference, planes=to_planes(frame), crop=crop, cover=None)
     mask = lower_face_mask(points, BlendOptions())
     free = prepare_region(plain, mask)
@@ -173,7 +172,7 @@ def main() -> None:
     parser.add_argument("faces", nargs="*", type=Path, help="images or videos; the shared media")
     chosen = parser.parse_args()
     faces = chosen.faces or [*(SHARED / "portraits").iterdir(), *(SHARED / "clips").iterdir()]
-    finder, rng = OcclusionFinder(), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     rows: dict[str, list[Found]] = {thing.__name__: [] for thing in THINGS}
     clean = wrong = 0
     with Mouthpiece() as mouthpiece:
@@ -182,9 +181,9 @@ def main() -> None:
             with mouthpiece.avatars.open(added.avatar_id) as avatar:
                 for reference in avatar.frames(iter(range(0, len(avatar), STEP))):
                     clean += 1
-                    wrong += bool(finder.find(reference.crop, crop_points(reference)).any())
+                    wrong += bool(find_cover(reference.crop, crop_points(reference)).any())
                     for thing in THINGS:
-                        rows[thing.__name__].append(measure(finder, reference, thing, rng))
+                        rows[thing.__name__].append(measure(reference, thing, rng))
     print("| in front | thing untouched | face still moving | overlap |")
     print("|---|---|---|---|")
     for name, found in rows.items():

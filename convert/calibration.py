@@ -22,6 +22,7 @@ from runtime.chunks import CHUNK_COLUMNS, MelChunker, frame_count
 from runtime.crops import cut_crop
 from runtime.errors import CalibrationError, InputError
 from runtime.mel import melspectrogram
+from runtime.pyramid import Pyramid
 from runtime.types import SAMPLE_RATE, Detection, FaceBox, FaceCrop, Frame, MelChunk, Waveform
 from runtime.video import read_frames
 
@@ -76,7 +77,7 @@ class Sources:
 class FaceTracker(Protocol):
     """What of a face detector calibration needs."""
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+    def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Yield the faces of each frame of one film."""
 
 
@@ -247,7 +248,7 @@ def _add_media(material: Material, path: Path, detector: FaceTracker, offset: in
 def _faces(frames: Sequence[Frame], detector: FaceTracker) -> list[tuple[int, FaceBox]]:
     return [
         (index, max(found, key=lambda face: face.score).box)
-        for index, found in enumerate(detector.track(frames))
+        for index, found in enumerate(detector.track(map(Pyramid, frames)))
         if found
     ]
 

@@ -1,4 +1,4 @@
-"""Decoded video frames to upright BGR pictures with square pixels, whatever their format."""
+"""Decoded video frames to upright pictures with square pixels, whatever their format."""
 
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ from runtime.decoded_planes import can_take, decoded_planes
 from runtime.hdr import needs_mapping, to_srgb
 from runtime.image import Picture, check_size, turn
 from runtime.media import MediaSource, source_name
-from runtime.planes import to_bgr
+from runtime.pyramid import Pyramid
 
 #: Pixel aspect ratios beyond this are nonsense in a header.
 MAX_ASPECT = 8
@@ -53,7 +53,7 @@ def orientation(frame: av.VideoFrame) -> int:
 
 
 class FrameConverter:
-    """Turns decoded frames into upright BGR of one size; keeps the last, which may be repeated."""
+    """Turns decoded frames into upright pictures of one size; keeps the last, for repeating."""
 
     def __init__(
         self, stream: av.video.stream.VideoStream, source: MediaSource, max_pixels: int
@@ -91,17 +91,18 @@ class FrameConverter:
         transfer, primaries = frame.color_trc, frame.color_primaries
         if needs_mapping(transfer, primaries):
             wide = self._pixels(frame, size, "bgr48le").astype(np.uint16, copy=False)
-            return Picture(turn(to_srgb(wide, transfer, primaries), self._orientation), None)
+            srgb = to_srgb(wide, transfer, primaries)
+            return Picture(Pyramid(turn(srgb, self._orientation)))
         matrix = _matrix(frame)
         if size == (frame.height, frame.width) and can_take(frame, matrix):
-            planes = decoded_planes(frame, matrix, self._orientation)
-            return Picture(to_bgr(planes), None, planes)
+            return Picture(Pyramid(decoded_planes(frame, matrix, self._orientation)))
         has_alpha = any(component.is_alpha for component in frame.format.components)
         pixels = self._pixels(frame, size, "bgra" if has_alpha else "bgr24")
         upright = turn(pixels.astype(np.uint8, copy=False), self._orientation)
         if has_alpha:
-            return Picture(np.ascontiguousarray(upright[:, :, :3]), upright[:, :, 3].copy())
-        return Picture(upright, None)
+            colours = np.ascontiguousarray(upright[:, :, :3])
+            return Picture(Pyramid(colours), upright[:, :, 3].copy())
+        return Picture(Pyramid(upright))
 
     def _pixels(
         self, frame: av.VideoFrame, size: tuple[int, int], pixel_format: str

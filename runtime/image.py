@@ -1,6 +1,6 @@
 """Still images: upright, 8-bit BGR, opacity apart; the header is read before the pixels."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from runtime.errors import TooLargeError, UnsupportedFormatError, VideoDecodeError
 from runtime.image_header import ImageHeader, read_header
 from runtime.media import MediaSource, source_name
+from runtime.pyramid import Pyramid
 from runtime.types import Frame, Planes
 
 #: uint8 ``(h, w)``, 255 is opaque.
@@ -19,18 +20,32 @@ MAX_PIXELS = 64_000_000
 EXPECTED = "an image or a video"
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
     """One picture of an image or a video.
 
     Attributes:
-        frame: uint8 ``(h, w, 3)`` BGR; colours under transparency are kept as stored.
+        pyramid: Its pixels; colours under transparency are kept as stored.
         alpha: Opacity, ``None`` when the source has none.
-        planes: The same picture as I420 planes, ``None`` where the source holds none.
     """
 
-    frame: Frame
-    alpha: Alpha | None
-    planes: Planes | None = None
+    pyramid: Pyramid
+    alpha: Alpha | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """Its pixels as BGR, uint8 ``(h, w, 3)``; made from its planes when first asked for."""
+        return self.pyramid.whole
+
+    @property
+    def planes(self) -> Planes | None:
+        """The same picture as I420 planes, ``None`` where the source holds none."""
+        return self.pyramid.planes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pyramid.size
 
 
 def decode_image(
@@ -61,7 +76,7 @@ def decode_image(
         )
     frame = turn(picture.frame, header.orientation)
     alpha = None if picture.alpha is None else turn(picture.alpha, header.orientation)
-    return Picture(frame, alpha)
+    return Picture(Pyramid(frame), alpha)
 
 
 def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
@@ -125,9 +140,10 @@ def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
 def _split_channels(pixels: NDArray[np.uint8]) -> Picture:
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 4:
-        return Picture(np.ascontiguousarray(pixels[:, :, :3]), pixels[:, :, 3].copy())
+        colours = np.ascontiguousarray(pixels[:, :, :3])
+        return Picture(Pyramid(colours), pixels[:, :, 3].copy())
     if channels == 3:
-        return Picture(pixels, None)
+        return Picture(Pyramid(pixels))
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]
     alpha = pixels[:, :, 1].copy() if channels == 2 else None
-    return Picture(np.repeat(grey[:, :, None], 3, axis=2), alpha)
+    return Picture(Pyramid(np.repeat(grey[:, :, None], 3, axis=2)), alpha)

@@ -21,6 +21,7 @@ from runtime.image_header import is_image, read_header
 from runtime.media import MediaSource, source_name
 from runtime.muxing import EncodeOptions
 from runtime.planes import encode_jpeg, even_size, render, to_bgr, to_planes
+from runtime.pyramid import Pyramid
 from runtime.resampling import MuxAudio
 from runtime.types import Frame
 from runtime.video_reader import probe_video_stream, read_video
@@ -119,14 +120,15 @@ def read_pictures(
         pictures = iter([decode_image(content, name=name, max_pixels=max_pixels)])
     else:
         pictures = read_video(source, fps=fps, max_pixels=max_pixels)
+    is_edited = resize_factor > 1 or rotate or crop is not None
     for picture in pictures:
-        frame = _edit(picture.frame, resize_factor, rotate, crop)
-        if frame is picture.frame:
+        if not is_edited and not any(side % 2 for side in picture.size):
             yield picture
             continue
+        frame = _edit(picture.frame, resize_factor, rotate, crop)
         alpha = picture.alpha
         alpha = None if alpha is None else _edit(alpha, resize_factor, rotate, crop)
-        yield Picture(frame, alpha)
+        yield Picture(Pyramid(frame), alpha)
 
 
 def read_frames(
@@ -178,8 +180,8 @@ def probe_video(source: MediaSource, *, max_pixels: int = MAX_PIXELS) -> VideoIn
     header = read_header(content)
     return VideoInfo(
         kind="image",
-        width=picture.frame.shape[1],
-        height=picture.frame.shape[0],
+        width=picture.size[1],
+        height=picture.size[0],
         fps=IMAGE_FPS,
         frame_count=1,
         duration_s=0.0,

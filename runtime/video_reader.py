@@ -106,8 +106,8 @@ def probe_video_stream(source: MediaSource, *, max_pixels: int) -> VideoHeader:
         rate = average_rate(stream)
         duration_s = header_length_s(container, stream)
         return VideoHeader(
-            width=picture.frame.shape[1],
-            height=picture.frame.shape[0],
+            width=picture.size[1],
+            height=picture.size[0],
             fps=float(rate),
             frame_count=stream.frames or max(1, round(duration_s * rate)),
             duration_s=duration_s or float(stream.frames / rate),

@@ -42,24 +42,22 @@ LEAST_PARTS = 14
 MOUTH_AREA = 0.25
 
 
-class OcclusionFinder:
-    """Tells which part of a face is covered; safe to share between threads."""
+def find_cover(crop: FaceCrop, points: Points) -> Cover:
+    """Tell which part of a face is covered.
 
-    def find(self, crop: FaceCrop, points: Points) -> Cover:
-        """Look at one face.
+    Args:
+        crop: uint8 ``(96, 96, 3)`` BGR, upright.
+        points: Its face mesh in crop pixels, ``(468, 2)``.
 
-        Args:
-            crop: uint8 ``(96, 96, 3)`` BGR, upright.
-            points: Its face mesh in crop pixels, ``(468, 2)``.
-
-        Returns:
-            uint8 ``(48, 48)``: how much of each two by two pixels of the lower face is covered; all
-            0 where nothing certain is in front.
-        """
-        share = _network()(crop[None])[0].reshape(COVER_SIZE, COVER_SIZE)
-        if (share[_UPPER_FACE] > 0.5).mean() > STRANGE:
-            return np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
-        return certain_parts(share, _small(lower_face_mask(points, BlendOptions())) > MOUTH_AREA)
+    Returns:
+        uint8 ``(48, 48)``: how much of each two by two pixels of the lower face is covered; all
+        0 where nothing certain is in front.
+    """
+    share = _network()(crop[None])[0].reshape(COVER_SIZE, COVER_SIZE)
+    # Most faces end here: without a sure pixel no part can be certain.
+    if not (share > SURE).any() or (share[_UPPER_FACE] > 0.5).mean() > STRANGE:
+        return np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
+    return certain_parts(share, _small(lower_face_mask(points, BlendOptions())) > MOUTH_AREA)
 
 
 @lru_cache(maxsize=1)

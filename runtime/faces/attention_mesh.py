@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from runtime.errors import ModelMismatchError
 from runtime.faces.compiled import load_face_network, load_inner_network
-from runtime.faces.facemesh import SCORE_FLOOR, FaceMesh, Roi, read_outputs
+from runtime.faces.facemesh import SCORE_FLOOR, FaceMesh, Roi, read_in, read_outputs
+from runtime.pyramid import Pyramid
 from runtime.types import Frame, Landmarks
 
 #: Channels that one OpenCV warp takes.
@@ -52,20 +53,20 @@ class AttentionMesh(FaceMesh):
         parts = f"attention\n{self._network.digest}\n{self._lips.digest}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
-    def with_exact_lips(self, image: Frame, landmarks: Landmarks) -> Landmarks:
+    def with_exact_lips(self, picture: Pyramid, landmarks: Landmarks) -> Landmarks:
         """Replace the lips of a face that another network found.
 
         The rest stays: the plain mesh is the stricter judge of what is a face, and its outline is
         what generators were trained with.
 
         Args:
-            image: uint8 ``(h, w, 3)``, BGR.
-            landmarks: float32 ``(468, 2)`` in pixels of the image.
+            picture: What the face was found in.
+            landmarks: float32 ``(468, 2)`` in its pixels.
 
         Returns:
             A copy with the lips read again; the same points where no lips can be read.
         """
-        score, points = self.landmarks(image, Roi.of_landmarks(landmarks))
+        score, points = read_in(picture, Roi.of_landmarks(landmarks), self.landmarks)
         if score < SCORE_FLOOR:
             return landmarks
         exact = landmarks.copy()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from runtime.boxes import Pads
 from runtime.faces.facemesh import Roi
+from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox, Frame, Landmarks
 
 
@@ -54,11 +55,11 @@ class FaceDetector(Protocol):
             One list per picture, best face first, empty without a face.
         """
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+    def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Follow faces through the frames of one video.
 
         Args:
-            frames: uint8 ``(h, w, 3)``, BGR, in order, all of one size.
+            pictures: In order, all of one size.
 
         Yields:
             One list per frame; ``face_id`` names the same face in every frame, counted by size

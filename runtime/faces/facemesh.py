@@ -5,7 +5,7 @@ again as the face.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from runtime.faces import mesh_points
 from runtime.faces.compiled import load_face_network
 from runtime.faces.counters import counters
+from runtime.pyramid import Pyramid
 from runtime.types import FaceBox, Frame, Landmarks
 
 INPUT_SIDE = 192
@@ -101,6 +102,28 @@ class FaceMesh:
     def _read(self, picture: Frame) -> tuple[float, Landmarks]:
         """Give score and landmarks in pixels of the network's input."""
         return read_outputs(self._network(picture[None]))
+
+
+def read_in(
+    picture: Pyramid, roi: Roi, read: Callable[[Frame, Roi], tuple[float, Landmarks]]
+) -> tuple[float, Landmarks]:
+    """Read landmarks in the smallest view of a picture that shows the network all it can see.
+
+    A square of 900 pixels is halved twice before it is brought to the network's 192: that costs
+    less than bringing it there at once, and noise is averaged instead of picked up.
+
+    Args:
+        picture: The picture.
+        roi: Where to look, in its pixels.
+        read: ``FaceMesh.landmarks`` or the like.
+
+    Returns:
+        As ``FaceMesh.landmarks``, in pixels of the picture.
+    """
+    view = picture.near(roi.side, INPUT_SIDE)
+    x, y = view.inside(np.array([roi.x, roi.y])).tolist()
+    score, points = read(view.frame, Roi(x, y, roi.side / view.step, roi.angle))
+    return score, view.outside(points).astype(np.float32)
 
 
 def read_outputs(outputs: Sequence[NDArray[np.float32]]) -> tuple[float, Landmarks]:

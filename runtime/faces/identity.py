@@ -6,7 +6,8 @@ import numpy as np
 
 from runtime import boxes
 from runtime.faces.shots import ShotDetector
-from runtime.types import Detection, FaceBox, Frame
+from runtime.pyramid import Pyramid
+from runtime.types import Detection, FaceBox
 
 #: Boxes of consecutive frames that overlap by more than this are one face.
 SAME_FACE_OVERLAP = 0.3
@@ -19,17 +20,17 @@ class FaceNumbers:
         self._places: dict[int, FaceBox] = {}
         self._shots = ShotDetector()
 
-    def push(self, frame: Frame, faces: list[Detection]) -> list[Detection]:
+    def push(self, picture: Pyramid, faces: list[Detection]) -> list[Detection]:
         """Number the faces of the next frame.
 
         Args:
-            frame: The frame, for noticing shot changes.
+            picture: The frame, for noticing shot changes.
             faces: Its faces.
 
         Returns:
             The faces with their numbers, largest first.
         """
-        if self._shots.is_cut(frame):
+        if self._shots.is_cut(picture):
             self._places = dict.fromkeys(self._places, FaceBox(0, 0, 0, 0))
         free = dict(self._places)
         ordered = sorted(faces, key=lambda face: -face.box.width * face.box.height)

@@ -19,6 +19,7 @@ from runtime.faces.compiled import load_face_network
 from runtime.faces.counters import counters
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.identity import FaceNumbers
+from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox, Frame
 
 #: Part of the digest: raise it when the same network gives other boxes.
@@ -76,13 +77,14 @@ class S3FDDetector:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
         return [self._with_landmarks(frame, self._boxes(frame[None])[0]) for frame in frames]
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+    def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Find the faces of one video and number them, see ``FaceDetector``."""
         numbers = FaceNumbers()
-        upcoming = iter(frames)
+        upcoming = iter(pictures)
         while batch := list(itertools.islice(upcoming, BATCH)):
-            for frame, found in zip(batch, self._boxes(np.stack(batch)), strict=True):
-                yield numbers.push(frame, self._with_landmarks(frame, found))
+            boxes_of_each = self._boxes(np.stack([picture.whole for picture in batch]))
+            for picture, found in zip(batch, boxes_of_each, strict=True):
+                yield numbers.push(picture, self._with_landmarks(picture.whole, found))
 
     def _boxes(self, frames: NDArray[np.uint8]) -> list[BoxArray]:
         counters.add(detections=len(frames))

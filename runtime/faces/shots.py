@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.types import Frame
+from runtime.pyramid import Pyramid
 
 #: Frames are compared on a grid of about this many points along the longer side.
 GRID_POINTS = 64
@@ -20,15 +20,16 @@ class ShotDetector:
         self._last: NDArray[np.int16] | None = None
         self._usual = 0.0
 
-    def is_cut(self, frame: Frame) -> bool:
-        """Take the next frame and tell whether it begins a new shot.
+    def is_cut(self, picture: Pyramid) -> bool:
+        """Take the next picture and tell whether it begins a new shot.
 
         Args:
-            frame: uint8 ``(h, w, 3)``, BGR, same size as the one before.
+            picture: Same size as the one before.
 
         Returns:
-            True for a shot change; the first frame is none.
+            True for a shot change; the first picture is none.
         """
+        frame = picture.near(max(picture.size), GRID_POINTS).frame
         step = max(1, max(frame.shape[:2]) // GRID_POINTS)
         points = frame[step // 2 :: step, step // 2 :: step].astype(np.int16)
         last, self._last = self._last, points

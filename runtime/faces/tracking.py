@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from runtime.boxes import Pads
 from runtime.crops import UPRIGHT_LIMIT
 from runtime.faces import facemesh, mesh_points
 from runtime.faces.attention_mesh import AttentionMesh
-from runtime.faces.blazeface import DEEPEST_ZOOM, BlazeFace, FaceGuess
-from runtime.faces.facemesh import FaceMesh, Roi
+from runtime.faces.blazeface import DEEPEST_ZOOM, INPUT_SIDE, BlazeFace, FaceGuess
+from runtime.faces.facemesh import FaceMesh, Roi, read_in
 from runtime.faces.shots import ShotDetector
 from runtime.overlap import overlapped
+from runtime.pyramid import Pyramid, View
 from runtime.types import Detection, Frame, Landmarks
 
 #: Part of the digest: raise it when the same networks give other boxes.
-VERSION = "1"
+VERSION = "2"
 #: Frames between two looks for new faces while all known ones are followed.
 SEARCH_INTERVAL = 12
 #: Frames between two looks at halves and at quarters while no face is known; a look at the whole
@@ -78,26 +80,26 @@ class BlazeFaceMesh:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
         return [
             sorted(
-                self._with_exact_lips(frame, _Tracker(self, passes=3).push(frame)),
+                self._with_exact_lips(picture, _Tracker(self, passes=3).push(picture)),
                 key=lambda face: -face.score,
             )
-            for frame in frames
+            for picture in map(Pyramid, frames)
         ]
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
+    def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Follow faces through one video, see ``FaceDetector``."""
         tracker = _Tracker(self, passes=2)
         # Following needs the frame before, lips do not: they are read in a thread of their own.
-        followed = ((frame, tracker.push(frame)) for frame in frames)
+        followed = ((picture, tracker.push(picture)) for picture in pictures)
         return overlapped(
             lambda found: self._with_exact_lips(*found), followed, ahead=FRAMES_AHEAD, name="lips"
         )
 
-    def _with_exact_lips(self, frame: Frame, faces: list[Detection]) -> list[Detection]:
+    def _with_exact_lips(self, picture: Pyramid, faces: list[Detection]) -> list[Detection]:
         if self.lips is None:
             return faces
         return [
-            replace(face, landmarks=self.lips.with_exact_lips(frame, face.landmarks))
+            replace(face, landmarks=self.lips.with_exact_lips(picture, face.landmarks))
             for face in faces
         ]
 
@@ -129,19 +131,18 @@ class _Tracker:
         self._index = -1
         self._next_id = 0
 
-    def push(self, frame: Frame) -> list[Detection]:
+    def push(self, picture: Pyramid) -> list[Detection]:
         self._index += 1
-        if self._shots.is_cut(frame):
+        if self._shots.is_cut(picture):
             self._forget_places()
-        lost = self._follow(frame)
+        lost = self._follow(picture)
         if lost or self._is_search_due():
-            self._add(self._search(frame), frame.shape)
-        return [self._detection(face, frame) for face in self._faces]
+            self._add(self._search(picture), max(picture.size))
+        return [self._detection(face, picture.size) for face in self._faces]
 
-    def _detection(self, face: _Face, frame: Frame) -> Detection:
+    def _detection(self, face: _Face, size: tuple[int, int]) -> Detection:
         roll = mesh_points.roll_angle(face.landmarks)
         angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
-        size = (frame.shape[0], frame.shape[1])
         box = boxes.clip(mesh_points.mesh_face_box(face.landmarks, size, angle), size)
         return Detection(box, face.score, face.landmarks, roll, face.face_id)
 
@@ -155,12 +156,12 @@ class _Tracker:
     def _is_search_due(self) -> bool:
         return not self._faces or self._index % SEARCH_INTERVAL == 0
 
-    def _follow(self, frame: Frame) -> bool:
+    def _follow(self, picture: Pyramid) -> bool:
         """Read every known face again; tell whether one was lost."""
         kept: list[_Face] = []
         for face in self._faces:
             roi = Roi.of_landmarks(face.landmarks)
-            score, landmarks = self._networks.facemesh.landmarks(frame, roi)
+            score, landmarks = read_in(picture, roi, self._networks.facemesh.landmarks)
             if score >= facemesh.SCORE_FLOOR and _is_plausible(landmarks):
                 face.score, face.landmarks, face.last_seen = score, landmarks, self._index
                 if not _is_known(face, kept):
@@ -171,27 +172,27 @@ class _Tracker:
         self._faces = kept
         return lost
 
-    def _search(self, frame: Frame) -> list[_Face]:
+    def _search(self, picture: Pyramid) -> list[_Face]:
         """Look for faces that are not followed yet; largest first."""
         zoom = 0
         if not self._faces and self._index % HALVES_INTERVAL == 0:
             zoom = DEEPEST_ZOOM if self._index % DEEP_INTERVAL == 0 else 1
-        guesses = self._networks.blazeface.find(frame, deepest_zoom=zoom)
+        view = picture.near(max(picture.size), INPUT_SIDE << zoom)
+        guesses = self._networks.blazeface.find(view.frame, deepest_zoom=zoom)
+        settle = partial(self._networks.facemesh.settle, passes=self._passes)
         found: list[_Face] = []
         for guess in guesses:
-            score, landmarks = self._networks.facemesh.settle(
-                frame, _roi_of_guess(guess), passes=self._passes
-            )
+            score, landmarks = read_in(picture, _roi_of_guess(guess, view), settle)
             face = _Face(-1, score, landmarks, self._index)
             if score < facemesh.SCORE_FLOOR or _is_known(face, self._faces + found):
                 continue
             found.append(face)
         return sorted(found, key=_negative_area)
 
-    def _add(self, found: list[_Face], shape: tuple[int, ...]) -> None:
+    def _add(self, found: list[_Face], reach: int) -> None:
         self._lost = [face for face in self._lost if self._index - face.last_seen <= MEMORY_FRAMES]
         for face in found[: MOST_FACES - len(self._faces)]:
-            face.face_id = self._number_for(face, max(shape[:2]))
+            face.face_id = self._number_for(face, reach)
             self._faces.append(face)
 
     def _number_for(self, face: _Face, reach: int) -> int:
@@ -204,12 +205,13 @@ class _Tracker:
         return self._next_id - 1
 
 
-def _roi_of_guess(guess: FaceGuess) -> Roi:
+def _roi_of_guess(guess: FaceGuess, view: View) -> Roi:
+    """Give where to look in the picture for what was found in a view of it."""
     eyes = guess.points[1] - guess.points[0]
     roll = float(np.degrees(np.arctan2(eyes[1], eyes[0])))
-    x, y = (guess.box[:2] + guess.box[2:]) / 2
+    x, y = view.outside((guess.box[:2] + guess.box[2:]) / 2).tolist()
     side = facemesh.ROI_SCALE * float((guess.box[2:] - guess.box[:2]).max())
-    return Roi(float(x), float(y), side, roll)
+    return Roi(x, y, view.step * side, roll)
 
 
 def _is_plausible(landmarks: Landmarks) -> bool:

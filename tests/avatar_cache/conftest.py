@@ -14,6 +14,7 @@ from avatar_cache import AvatarStore
 from runtime import boxes
 from runtime.boxes import Pads
 from runtime.faces import MeshReader, Roi, counters, mesh_points
+from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox, Frame, Landmarks
 
 
@@ -48,9 +49,9 @@ class SquareDetector:
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         return [self._faces(frame) for frame in frames]
 
-    def track(self, frames: Iterable[Frame]) -> Iterator[list[Detection]]:
-        for frame in frames:
-            yield self._faces(frame)
+    def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
+        for picture in pictures:
+            yield self._faces(picture.whole)
 
     def _faces(self, frame: Frame) -> list[Detection]:
         counters.add(detections=1)

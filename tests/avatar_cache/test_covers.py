@@ -6,9 +6,11 @@ import pytest
 from avatar_cache import PrepareOptions, covers, face_path, selection
 from avatar_cache.face_path import Framing
 from avatar_cache.spool import FaceSpool
-from runtime.blending.occlusion import OcclusionFinder
+from runtime.blending import occlusion
 from runtime.boxes import Pads
 from runtime.faces import mesh_points
+from runtime.image import Picture
+from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox
 
 SIZE = (400, 600)
@@ -51,14 +53,50 @@ def test_covers_do_not_cross_a_shot_change(tmp_path):
     assert [bool(cover.any()) for cover in found] == [True] * 4 + [False] * 4
 
 
-def test_an_avatar_brings_its_covers_with_it(store, detector, clip, monkeypatch):
-    seen = iter(range(1000))
-    monkeypatch.setattr(
-        OcclusionFinder,
-        "find",
-        lambda self, crop, points: THING if 5 <= next(seen) < 15 else np.zeros_like(THING),
-    )
-    summary = store.add(clip, detector=detector)
+@pytest.fixture
+def shades(monkeypatch):
+    """Take faces of these shades of grey for covered; note which ones were looked at."""
+    covered: set[int] = set()
+    seen: list[int] = []
+
+    def find_cover(crop, _points):
+        seen.append(int(crop[0, 0, 0]))
+        return THING if seen[-1] in covered else np.zeros_like(THING)
+
+    monkeypatch.setattr(occlusion, "find_cover", find_cover)
+    return covered, seen
+
+
+def covered_frames(count):
+    """Look for covers in frames whose shade is their number; list those where some are found."""
+    landmarks = mesh_points.typical_landmarks(FaceBox(200, 100, 300, 230))
+    face = Detection(mesh_points.mesh_face_box(landmarks, SIZE), 0.9, landmarks)
+    pictures = (Picture(Pyramid(np.full((*SIZE, 3), shade, np.uint8))) for shade in range(count))
+    found = covers.with_covers((picture, [face]) for picture in pictures)
+    return [index for index, (_, _, (cover,)) in enumerate(found) if cover.any()]
+
+
+@pytest.mark.parametrize("first", range(9))
+@pytest.mark.parametrize("length", [covers.LOOK_EVERY, covers.LOOK_EVERY + 2])
+def test_a_thing_is_seen_in_every_frame_if_it_stays_as_long_as_between_two_looks(
+    shades, first, length
+):
+    shades[0].update(range(first, first + length))
+    assert covered_frames(17) == list(range(first, first + length))
+
+
+def test_a_face_with_nothing_in_front_is_looked_at_seldom(shades):
+    assert covered_frames(12) == []
+    assert shades[1] == [2, 5, 8, 11]
+
+
+def test_an_avatar_brings_its_covers_with_it(store, detector, draw, as_video, shades):
+    shades[0].update(range(45, 80))
+    levels = [60 if 5 <= index < 15 else 30 for index in range(30)]
+    frames = [draw([FaceBox(40, 30, 120, 120)]) for _ in levels]
+    for frame, level in zip(frames, levels, strict=True):
+        frame[:, :, 0] = level
+    summary = store.add(as_video(frames), detector=detector)
     assert summary.manifest.covered == ((5, 15),)
     with store.open(summary.avatar_id) as avatar:
         frames = list(avatar.frames(iter(range(len(avatar)))))

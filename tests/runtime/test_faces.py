@@ -8,6 +8,7 @@ from runtime import boxes
 from runtime.errors import ModelMismatchError, ModelNotFoundError
 from runtime.faces import BlazeFaceMesh, Roi, counters, mesh_points
 from runtime.faces.shots import ShotDetector
+from runtime.pyramid import Pyramid
 from runtime.types import FaceBox
 from tests.runtime import faces_toy
 
@@ -67,7 +68,7 @@ def test_every_search_is_counted(detector):
 def test_following_searches_seldom(detector):
     frames = [picture([around(150 + 2 * i, 180, 100)]) for i in range(36)]
     before = counters.detections
-    faces = list(detector.track(frames))
+    faces = list(detector.track(map(Pyramid, frames)))
     assert all(len(found) == 1 and found[0].face_id == 0 for found in faces)
     assert counters.detections - before <= 4
     for index, found in enumerate(faces):
@@ -78,7 +79,7 @@ def test_numbers_go_by_size_and_stay_when_faces_move(detector):
     frames = [
         picture([around(110 + 2 * i, 180, 90), around(370 - 2 * i, 180, 120)]) for i in range(20)
     ]
-    for index, found in enumerate(detector.track(frames)):
+    for index, found in enumerate(detector.track(map(Pyramid, frames))):
         places = {face.face_id: centre(face.box)[0] for face in found}
         assert places[0] == pytest.approx(370 - 2 * index, abs=8)
         assert places[1] == pytest.approx(110 + 2 * index, abs=8)
@@ -87,7 +88,7 @@ def test_numbers_go_by_size_and_stay_when_faces_move(detector):
 def test_a_face_that_returns_gets_its_number_back(detector):
     two = picture([around(110, 180, 90), around(370, 180, 120)])
     one = picture([around(370, 180, 120)])
-    found = list(detector.track([two] * 3 + [one] * 5 + [two] * 14))
+    found = list(detector.track(map(Pyramid, [two] * 3 + [one] * 5 + [two] * 14)))
     assert {face.face_id for face in found[5]} == {0}
     assert {face.face_id: round(centre(face.box)[0], -1) for face in found[-1]} == {0: 370, 1: 110}
 
@@ -95,7 +96,7 @@ def test_a_face_that_returns_gets_its_number_back(detector):
 def test_after_a_shot_change_the_largest_face_is_number_zero_again(detector):
     first = picture([around(110, 180, 90)], level=120)
     second = picture([around(370, 180, 130)], level=210)
-    found = list(detector.track([first] * 4 + [second] * 4))
+    found = list(detector.track(map(Pyramid, [first] * 4 + [second] * 4)))
     assert [faces[0].face_id for faces in found] == [0] * 8
     assert abs(centre(found[4][0].box)[0] - 370) < 12
 
@@ -144,8 +145,8 @@ def test_a_cut_is_noticed_and_motion_is_not():
     other = cv2.GaussianBlur(rng.integers(0, 255, (240, 640, 3), np.uint8), (0, 0), 12) * 2 % 255
     shots = ShotDetector()
     pan = [scene[:, 3 * i : 3 * i + 320].astype(np.uint8) for i in range(30)]
-    assert not any(shots.is_cut(frame) for frame in pan)
-    assert shots.is_cut(255 - other[:, :320].astype(np.uint8))
+    assert not any(shots.is_cut(Pyramid(frame)) for frame in pan)
+    assert shots.is_cut(Pyramid(255 - other[:, :320].astype(np.uint8)))
 
 
 def mesh():

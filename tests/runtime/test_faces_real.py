@@ -10,6 +10,7 @@ import pytest
 
 from runtime import boxes
 from runtime.faces import AttentionMesh, BlazeFaceMesh, mesh_face_box, mouth_opening
+from runtime.pyramid import Pyramid
 from runtime.types import FaceBox
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def test_a_speaker_is_followed_without_jitter_and_seldom_searched(detector):
     clip = next((SHARED / "clips").iterdir())
     with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    found = list(detector.track(frames))
+    found = list(detector.track(Pyramid(np.asarray(frame, np.uint8)) for frame in frames))
     assert all(len(faces) == 1 for faces in found)
     track = np.array([faces[0].box for faces in found], np.float64)
     steady = boxes.smooth_boxes(track, np.ones(len(track), bool))

@@ -8,6 +8,7 @@ import pytest
 from runtime import boxes
 from runtime.faces.identity import FaceNumbers
 from runtime.faces.s3fd import STRIDES, decode_s3fd
+from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox
 
 
@@ -70,7 +71,7 @@ def face(box):
 
 def test_numbers_follow_faces_by_overlap():
     numbers = FaceNumbers()
-    frame = np.zeros((200, 300, 3), np.uint8)
+    frame = Pyramid(np.zeros((200, 300, 3), np.uint8))
     big, small = FaceBox(10, 10, 90, 90), FaceBox(150, 10, 200, 60)
     first = numbers.push(frame, [face(small), face(big)])
     assert [(f.face_id, f.box) for f in first] == [(0, big), (1, small)]
@@ -82,7 +83,7 @@ def test_numbers_follow_faces_by_overlap():
 
 def test_numbers_are_handed_on_by_size_after_a_shot_change():
     numbers = FaceNumbers()
-    dark, light = np.zeros((200, 300, 3), np.uint8), np.full((200, 300, 3), 250, np.uint8)
+    dark, light = (Pyramid(np.full((200, 300, 3), level, np.uint8)) for level in (0, 250))
     numbers.push(dark, [face(FaceBox(10, 10, 90, 90))])
     after = numbers.push(light, [face(FaceBox(200, 100, 290, 190))])
     assert after[0].face_id == 0

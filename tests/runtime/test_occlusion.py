@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.blending import METHODS, BlendOptions, make_blender
-from runtime.blending.occlusion import OcclusionFinder, certain_parts
+from runtime.blending.occlusion import certain_parts, find_cover
 from runtime.blending.paste import crop_points
 from runtime.crops import cut_crop
 from runtime.planes import to_bgr, to_planes
@@ -66,7 +66,7 @@ def test_a_certain_thing_takes_its_likely_surroundings_with_it():
 @pytest.mark.parametrize("opening", [0.0, 0.5])
 def test_nothing_is_in_front_of_a_plain_face(opening):
     reference = painted_reference(opening=opening)
-    assert not OcclusionFinder().find(reference.crop, crop_points(reference)).any()
+    assert not find_cover(reference.crop, crop_points(reference)).any()
 
 
 @pytest.mark.parametrize("method", METHODS)

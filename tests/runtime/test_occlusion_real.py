@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.blending.occlusion import OcclusionFinder
+from runtime.blending.occlusion import find_cover
 from runtime.crops import cut_crop
 from runtime.faces import BlazeFaceMesh
 from tests.runtime.test_faces_real import NETWORKS, portraits, pytestmark as real_networks
@@ -25,14 +25,13 @@ def faces():
 
 
 def test_beards_glasses_teeth_and_paint_are_not_in_front(faces):
-    finder = OcclusionFinder()
     for name, (picture, box, points) in faces.items():
-        assert not finder.find(cut_crop(picture, box), points.astype(np.float32)).any(), name
+        assert not find_cover(cut_crop(picture, box), points.astype(np.float32)).any(), name
 
 
 @pytest.mark.parametrize("colour", [(25, 25, 27), (200, 120, 40), (235, 235, 235)])
 def test_a_microphone_of_any_colour_is_in_front(faces, colour):
-    finder, shares = OcclusionFinder(), []
+    shares = []
     for picture, box, points in faces.values():
         crop = cut_crop(picture, box)
         thing = np.zeros((96, 96), np.uint8)
@@ -41,7 +40,7 @@ def test_a_microphone_of_any_colour_is_in_front(faces, colour):
         cv2.line(thing, (x, y), (x + 5, 96), 255, 11, cv2.LINE_AA)
         share = (thing / 255)[..., None]
         covered = (crop * (1 - share) + np.array(colour) * share).astype(np.uint8)
-        cover = finder.find(covered, points.astype(np.float32)) > 127
+        cover = find_cover(covered, points.astype(np.float32)) > 127
         truth = cv2.resize(thing, (48, 48), interpolation=cv2.INTER_AREA) > 127
         shares.append((cover & truth).sum() / (cover | truth).sum())
     assert np.median(shares) > 0.8
