@@ -14,16 +14,17 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from api.service import Mouthpiece
 from benchmarks.__main__ import SHARED
 from runtime.animator import Animator, StreamOptions
 from runtime.audio import read_audio
 from runtime.blending import METHODS, BlendOptions, seam_step, sharpness
-from runtime.planes import patch_bgr, render, to_bgr
+from runtime.planes import render, to_bgr
 from runtime.types import SAMPLE_RATE, Frame, Mask, Patch, Waveform
 
-#: Pixels at the mask's border whose mean colour must stand still.
+#: Width in pixels of the rim whose mean colour must stand still.
 BORDER = 9
 
 
@@ -43,15 +44,27 @@ def measure(mouthpiece: Mouthpiece, face: Path, sound: Waveform, method: str) ->
     with mouthpiece.avatars.open(added.avatar_id) as avatar:
         animator = Animator(mouthpiece.generator())
         patches = [patch for patch in animator.stream(avatar, [sound], options) if patch.region[2]]
+    border = _border(patches)
     seams, shares, colours = [], [], []
     for patch, result, source, mask in _pictures(patches):
         points = patch.reference.landmarks
         seams.append(seam_step(result, source, mask))
         shares.append(sharpness(result, points) / sharpness(source, points))
-        inner = cv2.erode(patch.touched.astype(np.uint8), np.ones((BORDER, BORDER)), borderValue=0)
-        colours.append(patch_bgr(patch)[patch.touched & (inner == 0)].mean(0))
+        colours.append(result[border].mean(0))
     wander = float(np.ptp(colours, axis=0).max()) if added.frames == 1 else 0.0
     return Quality(float(np.mean(seams)), max(seams), float(np.median(shares)), wander)
+
+
+def _border(patches: list[Patch]) -> NDArray[np.bool_]:
+    """Mark the rim of all that any frame touches, in the frame.
+
+    What ``warp`` touches follows what moves, so one frame's rim says nothing of the next one's.
+    """
+    touched = np.zeros(patches[0].reference.size, np.uint8)
+    for patch in patches:
+        x1, y1, x2, y2 = patch.region
+        touched[y1:y2, x1:x2] |= patch.touched
+    return np.asarray(touched > cv2.erode(touched, np.ones((BORDER, BORDER))))
 
 
 def _pictures(patches: list[Patch]) -> Iterator[tuple[Patch, Frame, Frame, Mask]]:
