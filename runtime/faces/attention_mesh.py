@@ -8,7 +8,6 @@ mouth. Closed lips meet: their opening is 0.00, where the plain mesh leaves 0.01
 import hashlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +16,6 @@ from runtime.faces.compiled import load_face_network, load_inner_network
 from runtime.faces.facemesh import SCORE_FLOOR, FaceMesh, Roi, read_in, read_outputs
 from runtime.pyramid import Pyramid
 from runtime.types import Frame, Landmarks
-
-#: Channels that one OpenCV warp takes.
-_WARP_CHANNELS = 4
 
 
 class AttentionMesh(FaceMesh):
@@ -37,7 +33,7 @@ class AttentionMesh(FaceMesh):
             ModelNotFoundError: A part is missing.
             ModelMismatchError: A part is another network, or its metadata are incomplete.
         """
-        self._network = load_face_network(trunk, "landmarks")
+        self._network = load_face_network(trunk, "landmarks", has_planar_maps=True)
         self._lips, facts = load_inner_network(lips, "landmarks")
         try:
             self._points = np.array(facts["points"].split(), np.intp)
@@ -78,7 +74,7 @@ class AttentionMesh(FaceMesh):
         score, points = read_outputs(outputs)
         features = next(output for output in outputs if output.ndim == 4 and output.shape[1] > 1)
         to_map = self._crop_to_map(points * self._density)
-        crop = _warp(features[0], to_map, self._side)
+        crop = cut_maps(features[0], to_map, self._side)
         # The head answers in pixels of the picture's scale, not of the feature map's.
         refined = self._lips(crop[None])[0].reshape(-1, 2) * self._density
         lips = (refined @ to_map[:, :2].T + self._origin(to_map)) / self._density
@@ -107,17 +103,29 @@ class AttentionMesh(FaceMesh):
         return origin
 
 
-def _warp(
+def cut_maps(
     features: NDArray[np.float32], to_map: NDArray[np.float64], side: int
 ) -> NDArray[np.float32]:
-    """Cut a square out of a feature map ``(h, w, c)``, bilinear, zero outside."""
-    crops = [
-        cv2.warpAffine(
-            features[..., first : first + _WARP_CHANNELS],
-            to_map,
-            (side, side),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        for first in range(0, features.shape[2], _WARP_CHANNELS)
-    ]
-    return np.ascontiguousarray(np.dstack(crops), np.float32)
+    """Cut a square out of feature maps, bilinear, zero outside.
+
+    Args:
+        features: float32 ``(c, h, w)``.
+        to_map: From pixels of the square to those of the maps, ``(2, 3)``; centres are whole.
+        side: Pixels along a side of the square.
+
+    Returns:
+        float32 ``(side, side, c)``.
+    """
+    count, height, width = features.shape
+    x, y = np.indices((side, side))[::-1].reshape(2, -1)
+    places = to_map[:, :2] @ np.stack([x, y]) + to_map[:, 2:]
+    corner = np.floor(places)
+    across, down = (places - corner).astype(np.float32)
+    columns, rows = (
+        corner.astype(np.intp)[:, None] + np.array([[0, 1, 0, 1], [0, 0, 1, 1]])[..., None]
+    )
+    weights = np.stack([1 - across, across] * 2) * np.repeat([1 - down, down], 2, axis=0)
+    weights *= (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    inside = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
+    values = features.reshape(count, -1)[:, inside]
+    return np.ascontiguousarray((values * weights).sum(axis=1).T.reshape(side, side, count))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino import opset13 as op
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from runtime.network import describe, load_model
@@ -59,8 +60,12 @@ class FaceNetwork:
         except queue.Empty:
             request = compiled.create_infer_request()
         try:
-            outputs = request.infer([pictures], share_inputs=True)
-            return [np.array(outputs[port], np.float32) for port in compiled.outputs]
+            # Through tensors: the call that takes arrays spends 0.1 ms on finding out their types.
+            tensor = ov.Tensor(np.ascontiguousarray(pictures), shared_memory=True)
+            request.set_input_tensor(tensor)
+            request.infer()
+            ports = range(len(compiled.outputs))
+            return [np.array(request.get_output_tensor(port).data, np.float32) for port in ports]
         finally:
             self._idle.put(request)
 
@@ -72,7 +77,13 @@ class FaceNetwork:
 
 
 def load_face_network(
-    path: Path, role: str, *, mean: float = 0.0, scale: float = 255.0, threads: int = 1
+    path: Path,
+    role: str,
+    *,
+    mean: float = 0.0,
+    scale: float = 255.0,
+    threads: int = 1,
+    has_planar_maps: bool = False,
 ) -> FaceNetwork:
     """Read a face network that takes uint8 BGR pictures, whatever its file takes.
 
@@ -82,6 +93,7 @@ def load_face_network(
         mean: Level that becomes 0 for a file that takes float RGB.
         scale: Levels that become 1 for a file that takes float RGB.
         threads: Threads of one run; 0 for all.
+        has_planar_maps: Give feature maps, stored ``(1, h, w, c)``, as ``(1, c, h, w)``.
 
     Returns:
         The compiled network.
@@ -94,6 +106,8 @@ def load_face_network(
     facts = describe(model)
     if model.input(0).element_type != ov.Type.u8:
         model = _take_bgr_bytes(model, mean, scale)
+    if has_planar_maps:
+        _make_maps_planar(model)
     return FaceNetwork(model, _digest(path, facts), threads=threads)
 
 
@@ -126,6 +140,16 @@ def _take_bgr_bytes(model: ov.Model, mean: float, scale: float) -> ov.Model:
     convert.convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
     convert.mean(mean).scale(scale)
     return steps.build()
+
+
+def _make_maps_planar(model: ov.Model) -> None:
+    """Turn the network's last step round: in the stored order it costs a third of a run."""
+    for result in model.get_results():
+        # Points and scores are (1, 1, 1, n).
+        if result.get_output_shape(0)[1] > 1:
+            planar = op.transpose(result.input_value(0), op.constant(np.array([0, 3, 1, 2])))
+            result.input(0).replace_source_output(planar.output(0))
+    model.validate_nodes_and_infer_types()
 
 
 def _digest(path: Path, facts: Mapping[str, str]) -> str:

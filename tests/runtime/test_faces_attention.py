@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import ModelMismatchError
-from runtime.faces import AttentionMesh, Roi, mesh_points
+from runtime.faces import AttentionMesh, Roi, attention_mesh, mesh_points
 from runtime.types import FaceBox
 from tests.runtime import faces_toy
 
@@ -53,3 +53,16 @@ def test_a_lips_head_without_its_facts_is_refused(tmp_path):
     trunk = faces_toy.attention_trunk(tmp_path / "trunk.xml", turned_mesh(0))
     with pytest.raises(ModelMismatchError, match="points"):
         AttentionMesh(trunk, trunk)
+
+
+def test_a_cut_out_of_feature_maps_is_bilinear_and_empty_outside():
+    y, x = np.mgrid[0:12, 0:10].astype(np.float32)
+    maps = np.stack([x, y, np.ones_like(x)])
+    to_map = np.array([[0.5, -0.25, 3.0], [0.25, 0.5, 2.0]])
+    places = np.moveaxis(np.indices((8, 8))[::-1], 0, -1) @ to_map[:, :2].T + to_map[:, 2]
+    cut = attention_mesh.cut_maps(maps, to_map, 8)
+    inside = ((places >= 0) & (places <= [9, 11])).all(axis=-1)
+    assert inside.sum() > 40
+    assert cut[inside][:, :2] == pytest.approx(places[inside], abs=1e-5)
+    assert cut[inside][:, 2] == pytest.approx(1)
+    assert not attention_mesh.cut_maps(maps, np.array([[1.0, 0, 20], [0, 1.0, 2]]), 8).any()
