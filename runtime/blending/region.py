@@ -1,5 +1,6 @@
 """Where the mouth goes: crop geometry, masks and the picture below, prepared once per frame."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,8 +26,8 @@ def crop_to_frame(box: FaceBox, angle: float) -> Affine:
         box: Face box; with an angle, in the frame turned upright around the box's centre.
         angle: Roll in degrees, positive when the picture's right eye is lower.
     """
-    scale = np.array([box.width / CROP_SIZE, box.height / CROP_SIZE])
-    upright = np.column_stack([np.diag(scale), (box.x1, box.y1) + (scale - 1) / 2])
+    across, down = box.width / CROP_SIZE, box.height / CROP_SIZE
+    upright = np.array([[across, 0, box.x1 + (across - 1) / 2], [0, down, box.y1 + (down - 1) / 2]])
     if angle == 0:
         return upright.astype(np.float32)
     turn = np.radians(angle)
@@ -43,8 +44,11 @@ def even_region(
 ) -> FaceBox:
     """Give the smallest even-aligned region of the frame that holds a rectangle."""
     height, width = reference.size
-    x1, y1 = (int(v) // 2 * 2 for v in np.maximum(np.floor(low), 0))
-    x2, y2 = (-(-int(v) // 2) * 2 for v in np.minimum(np.ceil(high), (width, height)))
+    x1, y1 = (max(math.floor(v), 0) // 2 * 2 for v in low.tolist())
+    x2, y2 = (
+        -(-min(math.ceil(v), side) // 2) * 2
+        for v, side in zip(high.tolist(), (width, height), strict=True)
+    )
     return FaceBox(x1, y1, max(x2, x1), max(y2, y1))
 
 

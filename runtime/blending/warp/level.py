@@ -21,11 +21,11 @@ class Level:
         """Turn a frame by its face's angle, about the face box's middle."""
         self._reference = reference
         self.is_upright = reference.angle == 0
-        upright = crop_to_frame(reference.box, 0.0)
-        self.to_crop = invert_affine(upright)
-        turned = crop_to_frame(reference.box, reference.angle)
-        self._to_frame = compose_affine(turned, self.to_crop)
-        self._from_frame = invert_affine(self._to_frame)
+        self.to_crop = invert_affine(crop_to_frame(reference.box, 0.0))
+        if not self.is_upright:
+            turned = crop_to_frame(reference.box, reference.angle)
+            self._to_frame = compose_affine(turned, self.to_crop)
+            self._from_frame = invert_affine(self._to_frame)
 
     def points(self, in_frame: Points) -> Points:
         """Bring points of the frame to level coordinates."""

@@ -4,6 +4,8 @@ Interpolating straight lines between samples half a pixel apart is as sharp as a
 whole ones, in a third of the time, and a pixel that does not move keeps its bits.
 """
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -16,8 +18,7 @@ from runtime.types import FaceBox, Planes
 
 #: Samples half-way between pixels. As sharp as makes up for the straight lines drawn between
 #: samples: a moved picture keeps its variance of the Laplacian (``docs/quality.md``).
-_HALF_WAY = np.array([2, -8, 22, 22, -8, 2], np.float32) / 32
-_ITSELF = np.ones(1, np.float32)
+_HALF_WAY = np.array([[2, -8, 22, 22, -8, 2]], np.float32) / 32
 _LEAST_SHARPENING = 0.02
 
 Grey = NDArray[np.uint8]
@@ -60,21 +61,21 @@ class Pixels(NamedTuple):
 
 
 class Surface:
-    """One region of a reference frame, ready to be moved."""
+    """One region of a reference frame, ready to be moved.
+
+    Its samples are doubled when they are asked for: a frame of a video is moved once, and then
+    only in part.
+    """
 
     def __init__(self, planes: Planes, region: FaceBox) -> None:
-        """Take the region's samples.
+        """Take a frame.
 
         Args:
             planes: The frame.
             region: Its part that may move, even.
         """
-        self.region = region
-        luma, self._chroma = samples(planes, region)
-        self._doubled = _doubled(luma)
-        columns, rows = np.arange(region.width) * 2, np.arange(region.height) * 2
-        self._identity = np.dstack(np.meshgrid(columns, rows)).astype(np.float32)
-        self._room = _Room(region.height * region.width)
+        self._planes, self._region = planes, region
+        self._source: _Source | None = None
 
     def moved(self, move: NDArray[np.float32], part: FaceBox) -> Pixels:
         """Give a part of the region with its pixels moved.
@@ -83,51 +84,74 @@ class Surface:
             move: Source minus target in pixels, float32 ``(h, w, 2)``.
             part: Where in the frame, even and inside the region.
         """
+        source = self._around(part, math.ceil(cv2.norm(move, cv2.NORM_INF)))
         pixels = Pixels.empty(part.height, part.width)
-        x, y = part.x1 - self.region.x1, part.y1 - self.region.y1
-        identity = self._identity[y : y + part.height, x : x + part.width]
-        room, height, width = self._room, part.height, part.width
+        x, y = part.x1 - source.region.x1, part.y1 - source.region.y1
+        identity = _even_numbers(self._region.height, self._region.width)
         # Coordinates among the doubled samples.
-        at = room.map(height, width)
-        cv2.scaleAdd(move, 2.0, identity, dst=at)
-        room.fetch(self._doubled, at, pixels.luma)
-        half_wh = (width // 2, height // 2)
-        at = np.asarray(cv2.resize(at, half_wh, interpolation=cv2.INTER_NEAREST), np.float32)
-        at *= 0.25
-        both = np.empty((height // 2, width // 2, 2), np.uint8)
-        room.fetch(self._chroma, at, both)
-        pixels.chroma[0], pixels.chroma[1] = both[..., 0], both[..., 1]
+        at = cv2.scaleAdd(move, 2.0, identity[y : y + part.height, x : x + part.width])
+        _fetch([source.doubled], at, [pixels.luma])
+        half_wh = (part.width // 2, part.height // 2)
+        at = cv2.resize(at, half_wh, interpolation=cv2.INTER_NEAREST)
+        _fetch(source.chroma, np.multiply(at, np.float32(0.25)), list(pixels.chroma))
         return pixels
 
+    def _around(self, part: FaceBox, reach: int) -> "_Source":
+        """Give samples that hold a part's and all within reach of them."""
+        margin = reach + _HALF_WAY.size // 2 + 1
+        wide = FaceBox(
+            max((part.x1 - margin) // 2 * 2, self._region.x1),
+            max((part.y1 - margin) // 2 * 2, self._region.y1),
+            min(-(-(part.x2 + margin) // 2) * 2, self._region.x2),
+            min(-(-(part.y2 + margin) // 2) * 2, self._region.y2),
+        )
+        if self._source is None:
+            self._source = _Source.of(self._planes, wide)
+        elif not self._source.holds(wide):
+            self._source = _Source.of(self._planes, self._region)
+        return self._source
 
-class _Room:
-    """Memory for maps, used again for every frame: fresh pages cost more than what fills them."""
 
-    def __init__(self, size: int) -> None:
-        self._map = np.empty(2 * size, np.float32)
-        self._whole = np.empty(2 * size, np.int16)
-        self._fraction = np.empty(size, np.uint16)
+class _Source(NamedTuple):
+    """Samples of a region of a frame: luma ``(2 h, 2 w)``, chroma two times ``(h / 2, w / 2)``."""
 
-    def map(self, height: int, width: int) -> NDArray[np.float32]:
-        return self._map[: 2 * height * width].reshape(height, width, 2)
+    region: FaceBox
+    doubled: Grey
+    chroma: list[Grey]
 
-    def fetch(self, source: Grey, at: NDArray[np.float32], into: Grey) -> None:
-        """Read a picture at places ``(h, w, 2)``."""
-        height, width = at.shape[:2]
-        whole = self._whole[: 2 * height * width].reshape(height, width, 2)
-        fraction = self._fraction[: height * width].reshape(height, width)
-        # Fixed point fetches three times as fast as floating point, and is exact to 1/32 sample.
-        cv2.convertMaps(at, NO_MAP, cv2.CV_16SC2, whole, fraction)
+    @classmethod
+    def of(cls, planes: Planes, region: FaceBox) -> "_Source":
+        luma, *chroma = _cut(planes, region)
+        return cls(region, _doubled(luma), chroma)
+
+    def holds(self, box: FaceBox) -> bool:
+        own = self.region
+        inside = own.x1 <= box.x1 and own.y1 <= box.y1
+        return inside and box.x2 <= own.x2 and box.y2 <= own.y2
+
+
+def _fetch(sources: list[Grey], at: cv2.typing.MatLike, into: list[Grey]) -> None:
+    """Read pictures at places float32 ``(h, w, 2)``."""
+    # Fixed point fetches three times as fast as floating point, and is exact to 1/32 sample.
+    whole, fraction = cv2.convertMaps(at, NO_MAP, cv2.CV_16SC2)
+    for source, target in zip(sources, into, strict=True):
         border = cv2.BORDER_REPLICATE
-        cv2.remap(source, whole, fraction, cv2.INTER_LINEAR, dst=into, borderMode=border)
+        cv2.remap(source, whole, fraction, cv2.INTER_LINEAR, dst=target, borderMode=border)
+
+
+@lru_cache(maxsize=2)
+def _even_numbers(height: int, width: int) -> NDArray[np.float32]:
+    """Give twice the coordinates of every pixel, ``(h, w, 2)``."""
+    mesh = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
+    mesh *= 2
+    mesh.setflags(write=False)
+    return mesh
 
 
 def samples(planes: Planes, region: FaceBox) -> Samples:
     """Cut an even region out of planes."""
-    luma, *chroma = split_planes(planes)
-    half = np.s_[region.y1 // 2 : region.y2 // 2, region.x1 // 2 : region.x2 // 2]
-    whole = luma[region.y1 : region.y2, region.x1 : region.x2]
-    return Samples(whole, np.dstack([plane[half] for plane in chroma]))
+    luma, *chroma = _cut(planes, region)
+    return Samples(luma, np.asarray(cv2.merge(chroma), np.uint8))
 
 
 def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
@@ -149,16 +173,21 @@ def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
     cv2.add(part, cv2.multiply(detail, weight), dst=part, dtype=cv2.CV_8U)
 
 
+def _cut(planes: Planes, region: FaceBox) -> list[Grey]:
+    """Give views of the three planes of an even region."""
+    luma, *chroma = split_planes(planes)
+    half = np.s_[region.y1 // 2 : region.y2 // 2, region.x1 // 2 : region.x2 // 2]
+    return [luma[region.y1 : region.y2, region.x1 : region.x2], *(plane[half] for plane in chroma)]
+
+
 def _doubled(luma: Grey) -> Grey:
     """Give ``(2 h, 2 w)`` samples, every second one the picture's own."""
     height, width = luma.shape
-    doubled = np.empty((2 * height, 2 * width), np.uint8)
+    doubled = np.empty((height, 2, 2 * width), np.uint8)
     # The filter's six samples begin two before the gap.
-    anchor, border = (2, 0), cv2.BORDER_REPLICATE
-    across = cv2.sepFilter2D(luma, -1, _HALF_WAY, _ITSELF, anchor=anchor, borderType=border)
-    doubled[::2, ::2], doubled[::2, 1::2] = luma, across
-    for column, samples in enumerate((luma, across)):
-        doubled[1::2, column::2] = cv2.sepFilter2D(
-            samples, -1, _ITSELF, _HALF_WAY, anchor=anchor[::-1], borderType=border
-        )
-    return doubled
+    border = cv2.BORDER_REPLICATE
+    between = cv2.filter2D(luma, -1, _HALF_WAY, anchor=(2, 0), borderType=border)
+    wide = cv2.merge([luma, between]).reshape(height, 2 * width)
+    doubled[:, 0] = wide
+    doubled[:, 1] = cv2.filter2D(wide, -1, _HALF_WAY.T, anchor=(0, 2), borderType=border)
+    return doubled.reshape(2 * height, 2 * width)
