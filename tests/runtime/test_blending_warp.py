@@ -109,7 +109,7 @@ def test_teeth_of_an_open_picture_are_used_unless_it_is_one_of_a_video(reference
 
 def test_drawn_teeth_are_parted_by_lines_and_end_in_the_corners_of_the_mouth():
     away = np.linspace(0, 0.4, 401, dtype=np.float32)
-    row = Teeth.at(away)
+    row = Teeth.at(away, 0.001)
     middles, lines = row.shade[[47, 128, 194, 250]], row.shade[[0, 94, 162, 226]]
     assert (lines < 0.95 * middles).all()
     assert row.seen[0] == 1.0

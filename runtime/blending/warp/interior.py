@@ -151,14 +151,16 @@ class Interior:
     def _drawn_teeth(self, place: "_Place", light: float) -> tuple[Picture, Floats]:
         """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
         eye, line = self._eye, self._rest_line
-        row = Teeth.at(np.abs(self._from_middle(place.x)))
+        row = Teeth.at(np.abs(self._from_middle(place.x)), 1 / eye)
         rest = np.interp(place.x, line[:, 0], line[:, 1])
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
         edge = np.asarray(rest + eye * row.edge + grow, np.float32)
         depth = edge - place.y
         cover = np.clip(depth / np.float32(1.6 * max(1.0, 0.9 * self._unit)) + 0.5, 0, 1)
         cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
-        bright = row.shade * neck_shade(depth / np.float32(eye))
+        # A mouth that is hardly open lets little light in.
+        lit = 0.82 + 0.18 * smoothstep(float(place.height.max()), 0.02 * eye, 0.12 * eye)
+        bright = row.shade * lit * neck_shade(depth / np.float32(eye))
         tooth = self._palette.tooth
         teeth = Picture(bright * tooth[0], halved(bright)[..., None] * tooth[1:])
         return teeth, cover

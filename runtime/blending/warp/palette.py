@@ -44,13 +44,13 @@ class Palette(NamedTuple):
         skin = _skin(picture, points, eye_distance)
         top = max(float(skin.max()), 1.0)
         cast = skin / top
-        # Skin says little of the light, because skins differ: teeth of smiling portraits are
-        # about as bright as fair skin, whatever the skin, and share half of its cast.
+        # Skin says little of the light, because skins differ. Teeth of portraits are about as
+        # bright as fair skin, whatever the skin; those of people who speak lie in shadow.
         tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
-        tooth = np.clip(105 + 0.5 * top, 110, 225) * np.minimum(tint, _IVORY)
+        tooth = np.clip(95 + 0.5 * top, 105, 220) * np.minimum(tint, _IVORY)
         # Teeth are ivory in any light, and lips shine on them.
-        tooth[1] = min(tooth[1], tooth[2] / 1.10)
-        tooth[0] = min(tooth[0], tooth[1] / 1.10)
+        tooth[1] = min(tooth[1], tooth[2] / 1.17)
+        tooth[0] = min(tooth[0], tooth[1] / 1.14)
         dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
         tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
         level = max(float(skin.mean()), 1.0)

@@ -42,19 +42,22 @@ class Teeth(NamedTuple):
     seen: Floats
 
     @classmethod
-    def at(cls, away: Floats) -> "Teeth":
+    def at(cls, away: Floats, pixel: float) -> "Teeth":
         """Draw the row.
 
         Args:
             away: Distances from the middle of the face, ``(w,)``, in eye distances.
+            pixel: Size of a pixel in eye distances.
         """
         tooth = np.minimum(np.searchsorted(_ENDS, away), len(_ENDS) - 1)
         start, end = _STARTS[tooth], _ENDS[tooth]
         across = np.clip(2 * (away - start) / (end - start) - 1, -1, 1)
         corner = np.where(across < 0, _INNER_CORNER, _OUTER_CORNER) * across**4
         edge = _REACH - _RISE * away * away - _SHORTER[tooth] - corner
-        nearest = np.abs(away[:, None] - np.concatenate([[0], _ENDS])).min(1) / _LINE
-        line = 1 - _LINE_DEPTH * np.exp(-nearest * nearest)
+        # Lines thinner than a pixel would come and go as the face moves: wider ones are paler.
+        width = max(_LINE, 0.8 * pixel)
+        nearest = np.abs(away[:, None] - np.concatenate([[0], _ENDS])).min(1) / width
+        line = 1 - _LINE_DEPTH * _LINE / width * np.exp(-nearest * nearest)
         # A crown is round: it faces the light in its middle, a little on the inner side.
         crown = 1.03 - 0.07 * (across + 0.2) ** 2
         shade = _BRIGHT[tooth] * crown * line
