@@ -100,7 +100,7 @@ def test_teeth_of_an_open_picture_are_used_unless_it_is_one_of_a_video(reference
     landmarks = reference.landmarks.copy()
     landmarks[INNER_LOWER, 1] += 20 * np.sin(np.linspace(0, np.pi, 11))
     shape = MouthShape(landmarks)
-    palette = Palette.of(frame_of(reference), landmarks, shape.eye_distance)
+    palette = Palette.of(reference.planes, landmarks, shape.eye_distance)
     own = samples(reference.planes, reference.box)
     picture = Picture(own.luma.astype(np.float32), own.chroma.astype(np.float32))
     interior = Interior(shape, palette, picture, reference.box, is_still=is_still)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.blending.lips import Points
-from runtime.types import Frame
+from runtime.planes import to_bgr
+from runtime.types import FaceBox, Planes
 
 #: Luma of black and chroma of grey in planes of limited range.
 BLACK, GREY = np.float32(16), np.float32(128)
@@ -33,15 +34,15 @@ class Palette(NamedTuple):
     skin_level: float
 
     @classmethod
-    def of(cls, picture: Frame, points: Points, eye_distance: float) -> "Palette":
+    def of(cls, planes: Planes, points: Points, eye_distance: float) -> "Palette":
         """Choose colours from the light on the skin.
 
         Args:
-            picture: uint8 ``(h, w, 3)`` BGR.
+            planes: A picture.
             points: Its face mesh in pixels.
             eye_distance: Between the outer corners, in pixels.
         """
-        skin = _skin(picture, points, eye_distance)
+        skin = _skin(planes, points, eye_distance)
         top = max(float(skin.max()), 1.0)
         cast = skin / top
         # Skin says little of the light, because skins differ. Teeth of portraits are about as
@@ -65,13 +66,14 @@ def _in_planes(bgr: NDArray[np.floating]) -> Colour:
     return np.asarray(counted, np.float32)
 
 
-def _skin(picture: Frame, points: Points, eye_distance: float) -> Colour:
+def _skin(planes: Planes, points: Points, eye_distance: float) -> Colour:
     """Read the skin's colour: median over patches on the cheeks."""
     reach = max(1, int(0.04 * eye_distance))
-    height, width = picture.shape[:2]
+    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
     found = []
-    for x, y in points[list(_CHEEKS)].round().astype(int):
+    for x, y in points[list(_CHEEKS)].round().astype(int).tolist():
         if 0 <= x < width and 0 <= y < height:
-            patch = picture[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
-            found.append(patch.reshape(-1, 3).mean(0))
+            x1, y1 = max(0, x - reach) // 2 * 2, max(0, y - reach) // 2 * 2
+            x2, y2 = min(width, x + reach + 2) // 2 * 2, min(height, y + reach + 2) // 2 * 2
+            found.append(cv2.mean(to_bgr(planes, FaceBox(x1, y1, x2, y2)))[:3])
     return np.asarray(np.median(found, 0) if found else np.full(3, 128.0), np.float32)

@@ -5,7 +5,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from runtime.blending.lips import apply_affine
+from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine
 from runtime.blending.paste import crop_points
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
@@ -17,7 +17,6 @@ from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.reader import LipReader
 from runtime.blending.warp.shape import LipPose, MouthShape
 from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
-from runtime.planes import to_bgr
 from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
 
 #: Reach of the moving window in eye distances: beside the mouth, above the nose's foot, below the
@@ -125,16 +124,17 @@ class WarpPicture:
 
     def _look_inside(self, is_still: bool) -> tuple[Palette, Interior]:
         """Read the picture's light and its teeth."""
-        reference, level, around = self._reference, self._level, _even(*self._reference.box)
+        reference, level, shape = self._reference, self._level, self.shape
+        palette = Palette.of(reference.planes, reference.landmarks, shape.eye_distance)
+        lips = apply_affine(shape.to_frame, shape.points[np.r_[INNER_UPPER, INNER_LOWER]])
+        (x1, y1), (x2, y2) = lips.min(0).tolist(), lips.max(0).tolist()
+        around = _even(int(x1) - 4, int(y1) - 4, int(x2) + 5, int(y2) + 5)
         region = level.region_of(around)
-        pixels = to_bgr(reference.planes, region)
-        points = reference.landmarks - np.array([region.x1, region.y1], np.float32)
-        palette = Palette.of(pixels, points, self.shape.eye_distance)
-        face = samples(reference.planes, region)
+        mouth = samples(reference.planes, region)
         picture = Picture(
-            level.cut(face.luma, region, around), level.cut(face.chroma, region, around, scale=2)
+            level.cut(mouth.luma, region, around), level.cut(mouth.chroma, region, around, scale=2)
         )
-        return palette, Interior(self.shape, palette, picture, around, is_still=is_still)
+        return palette, Interior(shape, palette, picture, around, is_still=is_still)
 
 
 def _window(shape: MouthShape, step: int) -> FaceBox:

@@ -4,6 +4,7 @@ Everything is measured in the head's own frame: origin midway between the outer 
 line through them level, their distance 1.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,12 +90,12 @@ class MouthShape:
 
     def __init__(self, landmarks: Points) -> None:
         """Measure a face mesh, ``(468, 2)`` in pixels of the frame."""
-        left, right = landmarks[LEFT_EYE], landmarks[RIGHT_EYE]
-        across = right - left
-        down = np.array([-across[1], across[0]])
-        linear = np.column_stack([across, down])
-        self.to_frame: Affine = np.column_stack([linear, (left + right) / 2]).astype(np.float32)
-        self.eye_distance = float(np.linalg.norm(across))
+        (x1, y1), (x2, y2) = landmarks[[LEFT_EYE, RIGHT_EYE]].tolist()
+        x, y = x2 - x1, y2 - y1
+        self.to_frame: Affine = np.array(
+            [[x, -y, (x1 + x2) / 2], [y, x, (y1 + y2) / 2]], np.float32
+        )
+        self.eye_distance = math.hypot(x, y)
         self.points = apply_affine(invert_affine(self.to_frame), landmarks)
         gap = self.points[INNER_LOWER, 1] - self.points[INNER_UPPER, 1]
         self._gap = np.maximum(gap, 0).astype(np.float32)
@@ -109,8 +110,7 @@ class MouthShape:
     @property
     def yaw(self) -> float:
         """Turn of the head: 0 is frontal, 0.6 nearly a profile, from the nose between the ears."""
-        nose, left, right = self.points[[1, 234, 454], 0]
-        return float(((nose - left) - (right - nose)) / (right - left))
+        return yaw_of(self.points)
 
     @cached_property
     def facing(self) -> float:
@@ -199,6 +199,13 @@ class MouthShape:
         jaw = self.closed.jaw.copy()
         jaw[:, 1] += across * float(motion[1, _MIDDLE, 1].mean()) * _JAW_WEIGHT
         return LipPose(upper, lower, jaw, np.asarray(gap, np.float32))
+
+
+def yaw_of(landmarks: Points) -> float:
+    """Give a head's turn; see ``MouthShape.yaw``."""
+    across = landmarks[RIGHT_EYE] - landmarks[LEFT_EYE]
+    nose, left, right = (landmarks[[1, 234, 454]] * across).sum(1).tolist()
+    return float(((nose - left) - (right - nose)) / (right - left))
 
 
 def _between(outer: Points, inner: Points) -> Points:

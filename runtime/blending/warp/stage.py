@@ -12,7 +12,7 @@ from runtime.blending.paste import Canvas
 from runtime.blending.stage import Draw, KeptFrames, PasteStage, Rest, unchanged
 from runtime.blending.warp.picture import WarpPicture
 from runtime.blending.warp.reader import LipReader
-from runtime.blending.warp.shape import MouthShape
+from runtime.blending.warp.shape import yaw_of
 from runtime.types import MouthCrop, Patch, ReferenceFrame
 
 #: Weights of a frame's neighbours, oldest first: zero phase, two frames of look-ahead.
@@ -147,6 +147,6 @@ def can_warp(reference: ReferenceFrame) -> bool:
     """Tell whether a frame's landmarks carry a warp: frontal, whole, nothing in front."""
     height, width = reference.size
     points = reference.landmarks
-    inside = ((points >= 0) & (points < (width, height))).all(-1).mean() > 0.98
-    is_whole = bool(inside) and reference.cover is None
-    return is_whole and abs(MouthShape(points).yaw) < MOST_YAW
+    inside = ((points >= 0) & (points < (width, height))).all(-1)
+    is_whole = int(np.count_nonzero(inside)) > 0.98 * len(points)
+    return is_whole and reference.cover is None and abs(yaw_of(points)) < MOST_YAW
