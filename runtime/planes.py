@@ -73,6 +73,13 @@ def render(patch: Patch) -> Frame:
     return frame
 
 
+def shown_planes(patch: Patch) -> Planes:
+    """Give the whole frame of a patch as planes, uint8 ``(h * 3 // 2, w)``."""
+    planes = patch.reference.planes.copy()
+    write_patch(patch, *split_planes(planes))
+    return planes
+
+
 def patch_bgr(patch: Patch) -> Frame:
     """Give a patch's pixels as BGR, uint8 ``(h, w, 3)``, however they are kept."""
     return to_bgr(patch.pixels) if patch.pixels.ndim == 2 else patch.pixels

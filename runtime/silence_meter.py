@@ -4,7 +4,9 @@ import numpy as np
 
 from runtime.blending.measures import opening
 from runtime.faces import FaceMesh, Roi
-from runtime.planes import render
+from runtime.faces.facemesh import read_in
+from runtime.planes import shown_planes
+from runtime.pyramid import Pyramid
 from runtime.types import Patch
 
 
@@ -49,7 +51,8 @@ class SilenceMeter:
 
     @staticmethod
     def _read(mesh: FaceMesh, patch: Patch) -> float:
-        _, landmarks = mesh.landmarks(render(patch), Roi.of_landmarks(patch.reference.landmarks))
+        roi = Roi.of_landmarks(patch.reference.landmarks)
+        _, landmarks = read_in(Pyramid(shown_planes(patch)), roi, mesh.landmarks)
         return float(opening(landmarks))
 
 
