@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from runtime.errors import ModelMismatchError
 from runtime.faces.compiled import load_face_network, load_inner_network
-from runtime.faces.facemesh import SCORE_FLOOR, FaceMesh, Roi, read_in, read_outputs
-from runtime.pyramid import Pyramid
+from runtime.faces.facemesh import FaceMesh, read_outputs
 from runtime.types import Frame, Landmarks
 
 
@@ -49,25 +48,10 @@ class AttentionMesh(FaceMesh):
         parts = f"attention\n{self._network.digest}\n{self._lips.digest}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
-    def with_exact_lips(self, picture: Pyramid, landmarks: Landmarks) -> Landmarks:
-        """Replace the lips of a face that another network found.
-
-        The rest stays: the plain mesh is the stricter judge of what is a face, and its outline is
-        what generators were trained with.
-
-        Args:
-            picture: What the face was found in.
-            landmarks: float32 ``(468, 2)`` in its pixels.
-
-        Returns:
-            A copy with the lips read again; the same points where no lips can be read.
-        """
-        score, points = read_in(picture, Roi.of_landmarks(landmarks), self.landmarks)
-        if score < SCORE_FLOOR:
-            return landmarks
-        exact = landmarks.copy()
-        exact[self._points] = points[self._points]
-        return exact
+    @property
+    def lips(self) -> NDArray[np.intp]:
+        """Numbers of the points that are read exactly."""
+        return self._points
 
     def _read(self, picture: Frame) -> tuple[float, Landmarks]:
         outputs = self._network(picture[None])

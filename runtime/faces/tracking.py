@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime import boxes
 from runtime.boxes import Pads
@@ -14,9 +14,9 @@ from runtime.crops import UPRIGHT_LIMIT
 from runtime.faces import facemesh, mesh_points
 from runtime.faces.attention_mesh import AttentionMesh
 from runtime.faces.blazeface import DEEPEST_ZOOM, INPUT_SIDE, BlazeFace, FaceGuess
-from runtime.faces.facemesh import FaceMesh, Roi, read_in
+from runtime.faces.facemesh import FaceMesh, Roi
+from runtime.faces.following import MeshPair, Reading
 from runtime.faces.shots import ShotDetector
-from runtime.overlap import overlapped
 from runtime.pyramid import Pyramid, View
 from runtime.types import Detection, Frame, Landmarks
 
@@ -34,8 +34,6 @@ SAME_FACE_OVERLAP = 0.3
 MEMORY_FRAMES = 250
 #: Faces followed at most, largest first.
 MOST_FACES = 8
-#: Frames whose lips are read while the faces of the next ones are followed.
-FRAMES_AHEAD = 2
 
 
 class BlazeFaceMesh:
@@ -79,29 +77,13 @@ class BlazeFaceMesh:
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
         return [
-            sorted(
-                self._with_exact_lips(picture, _Tracker(self, passes=3).push(picture)),
-                key=lambda face: -face.score,
-            )
+            sorted(_Tracker(self, passes=3).push(picture), key=lambda face: -face.score)
             for picture in map(Pyramid, frames)
         ]
 
     def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Follow faces through one video, see ``FaceDetector``."""
-        tracker = _Tracker(self, passes=2)
-        # Following needs the frame before, lips do not: they are read in a thread of their own.
-        followed = ((picture, tracker.push(picture)) for picture in pictures)
-        return overlapped(
-            lambda found: self._with_exact_lips(*found), followed, ahead=FRAMES_AHEAD, name="lips"
-        )
-
-    def _with_exact_lips(self, picture: Pyramid, faces: list[Detection]) -> list[Detection]:
-        if self.lips is None:
-            return faces
-        return [
-            replace(face, landmarks=self.lips.with_exact_lips(picture, face.landmarks))
-            for face in faces
-        ]
+        return map(_Tracker(self, passes=2).push, pictures)
 
 
 @dataclass(slots=True)
@@ -109,9 +91,12 @@ class _Face:
     """A face being followed."""
 
     face_id: int
-    score: float
-    landmarks: Landmarks
+    reading: Reading
     last_seen: int
+
+    @property
+    def landmarks(self) -> Landmarks:
+        return self.reading.landmarks
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -123,7 +108,8 @@ class _Tracker:
     """The state of one video: push a frame, get its faces."""
 
     def __init__(self, networks: BlazeFaceMesh, *, passes: int) -> None:
-        self._networks = networks
+        self._blazeface = networks.blazeface
+        self._meshes = MeshPair(networks.facemesh, networks.lips)
         self._passes = passes
         self._shots = ShotDetector()
         self._faces: list[_Face] = []
@@ -144,13 +130,13 @@ class _Tracker:
         roll = mesh_points.roll_angle(face.landmarks)
         angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
         box = boxes.clip(mesh_points.mesh_face_box(face.landmarks, size, angle), size)
-        return Detection(box, face.score, face.landmarks, roll, face.face_id)
+        return Detection(box, face.reading.score, face.landmarks, roll, face.face_id)
 
     def _forget_places(self) -> None:
         """Start a new shot: numbers are handed on by size, as nothing else is known."""
         self._lost = sorted(self._faces + self._lost, key=_negative_area)
         for face in self._lost:
-            face.landmarks = np.full_like(face.landmarks, np.nan)
+            face.reading = Reading(0.0, np.full_like(face.landmarks, np.nan))
         self._faces = []
 
     def _is_search_due(self) -> bool:
@@ -160,10 +146,9 @@ class _Tracker:
         """Read every known face again; tell whether one was lost."""
         kept: list[_Face] = []
         for face in self._faces:
-            roi = Roi.of_landmarks(face.landmarks)
-            score, landmarks = read_in(picture, roi, self._networks.facemesh.landmarks)
-            if score >= facemesh.SCORE_FLOOR and _is_plausible(landmarks):
-                face.score, face.landmarks, face.last_seen = score, landmarks, self._index
+            reading = self._meshes.follow(picture, face.reading)
+            if reading.score >= facemesh.SCORE_FLOOR and _is_plausible(reading.landmarks):
+                face.reading, face.last_seen = reading, self._index
                 if not _is_known(face, kept):
                     kept.append(face)
                     continue
@@ -178,14 +163,15 @@ class _Tracker:
         if not self._faces and self._index % HALVES_INTERVAL == 0:
             zoom = DEEPEST_ZOOM if self._index % DEEP_INTERVAL == 0 else 1
         view = picture.near(max(picture.size), INPUT_SIDE << zoom)
-        guesses = self._networks.blazeface.find(view.frame, deepest_zoom=zoom)
-        settle = partial(self._networks.facemesh.settle, passes=self._passes)
         found: list[_Face] = []
-        for guess in guesses:
-            score, landmarks = read_in(picture, _roi_of_guess(guess, view), settle)
-            face = _Face(-1, score, landmarks, self._index)
-            if score < facemesh.SCORE_FLOOR or _is_known(face, self._faces + found):
+        for guess in self._blazeface.find(view.frame, deepest_zoom=zoom):
+            if _overlaps(view.outside(guess.box.reshape(2, 2)).reshape(4), self._faces):
                 continue
+            roi = _roi_of_guess(guess, view)
+            face = _Face(-1, self._meshes.find(picture, roi, passes=self._passes), self._index)
+            if face.reading.score < facemesh.SCORE_FLOOR or _is_known(face, self._faces + found):
+                continue
+            face.reading = self._meshes.begin(picture, face.reading)
             found.append(face)
         return sorted(found, key=_negative_area)
 
@@ -220,10 +206,14 @@ def _is_plausible(landmarks: Landmarks) -> bool:
 
 
 def _is_known(face: _Face, others: list[_Face]) -> bool:
+    return _overlaps(np.array(face.box), others)
+
+
+def _overlaps(box: NDArray[np.float64], others: list[_Face]) -> bool:
     if not others:
         return False
     known = np.array([other.box for other in others])
-    return bool((boxes.iou_matrix(np.array([face.box]), known) > SAME_FACE_OVERLAP).any())
+    return bool((boxes.iou_matrix(box[None], known) > SAME_FACE_OVERLAP).any())
 
 
 def _negative_area(face: _Face) -> float:
