@@ -23,6 +23,8 @@ OWN_TEETH_FROM = 0.06
 #: Brightness of the line between closed lips, in units of what is around it.
 _LINE_SHADE = 0.75
 _LEAST_COVER = 0.02
+#: How fast the light on the inner side of the lower lip fades upwards, in eye distances.
+_INNER_LIP = 0.018
 
 Floats = NDArray[np.float32]
 
@@ -116,7 +118,7 @@ class Interior:
         return self._close(layer, under, place)
 
     def _cover(self, place: "_Place") -> Floats:
-        soft = max(1.0, 1.2 * self._unit)
+        soft = max(1.6, 1.2 * self._unit)
         below = np.clip((place.y - place.top) / soft + 0.5, 0, 1)
         above = np.clip((place.bottom - place.y) / soft + 0.5, 0, 1)
         tall = smoothstep(place.height, 0.3 * self._unit, 2.2 * self._unit)
@@ -124,12 +126,12 @@ class Interior:
         return np.asarray(below * above * (tall * corners), np.float32)
 
     def _inside(self, place: "_Place", light: float) -> Picture:
-        """Paint the cavity, the tongue, the teeth and the shadow on them all."""
+        """Paint the cavity, the flesh in it, the teeth and the shadow on them all."""
         palette, shadow = self._palette, self._shadow(place)
-        tongue = self._tongue(place)
-        half_tongue = halved(tongue)[..., None]
-        luma = palette.dark[0] + (palette.tongue[0] - palette.dark[0]) * tongue
-        chroma = palette.dark[1:] + (palette.tongue[1:] - palette.dark[1:]) * half_tongue
+        flesh = self._flesh(place)
+        half_flesh = halved(flesh)[..., None]
+        luma = palette.dark[0] + (palette.tongue[0] - palette.dark[0]) * flesh
+        chroma = palette.dark[1:] + (palette.tongue[1:] - palette.dark[1:]) * half_flesh
         if self.shows_teeth:
             teeth, cover = self._own_teeth(place)
         else:
@@ -140,13 +142,15 @@ class Interior:
         luma *= shadow
         return Picture(luma + BLACK, chroma + GREY)
 
-    def _tongue(self, place: "_Place") -> Floats:
+    def _flesh(self, place: "_Place") -> Floats:
+        """Give how much is seen of the tongue and of the inner side of the lower lip."""
         eye, beside = self._eye, np.abs(self._from_middle(place.x))
         wide = smoothstep(place.height, 0.05 * eye, 0.13 * eye)
         share = 0.75 * wide * (1 - smoothstep(beside, 0.10, 0.28))
         down = (place.y - place.top) / np.maximum(place.height, np.float32(1e-3))
-        depth = smoothstep(np.asarray(down, np.float32), 0.45, 1.0)
-        return np.asarray(depth * share, np.float32)
+        tongue = smoothstep(np.asarray(down, np.float32), 0.45, 1.0) * share
+        above_lip = np.maximum(place.bottom - place.y, 0) * np.float32(1 / (_INNER_LIP * eye))
+        return np.asarray(np.maximum(tongue, 0.6 * np.exp(-above_lip)), np.float32)
 
     def _drawn_teeth(self, place: "_Place", light: float) -> tuple[Picture, Floats]:
         """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
@@ -156,7 +160,7 @@ class Interior:
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
         edge = np.asarray(rest + eye * row.edge + grow, np.float32)
         depth = edge - place.y
-        cover = np.clip(depth / np.float32(1.6 * max(1.0, 0.9 * self._unit)) + 0.5, 0, 1)
+        cover = np.clip(depth / np.float32(max(2.2, 1.44 * self._unit)) + 0.5, 0, 1)
         cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
         # A mouth that is hardly open lets little light in.
         lit = 0.82 + 0.18 * smoothstep(float(place.height.max()), 0.02 * eye, 0.12 * eye)
@@ -195,12 +199,11 @@ class Interior:
         return teeth, np.asarray(cover, np.float32)
 
     def _shadow(self, place: "_Place") -> Floats:
-        """Darken under the upper lip, above the lower one and towards the corners."""
+        """Darken under the upper lip and towards the corners."""
         unit, strength = self._unit, 0.20 if self.shows_teeth else 0.30
         upper = np.exp(np.maximum(place.y - place.top, 0) * np.float32(-1 / (2.2 * unit)))
-        lower = np.exp(np.maximum(place.bottom - place.y, 0) * np.float32(-1 / (1.5 * unit)))
         corner = 1 - 0.55 * np.exp(-np.minimum(place.across, 1 - place.across) / 0.07)
-        lit = 1 - np.float32(strength) * upper - np.float32(0.2) * lower
+        lit = 1 - np.float32(strength) * upper
         return np.asarray(np.clip(lit * corner, 0.15, 1), np.float32)
 
     def _close(self, layer: Layer, under: Picture, place: "_Place") -> Layer:
