@@ -17,7 +17,7 @@ from runtime.blending import BlendOptions, chosen_method, make_blender
 from runtime.chunks import MelChunker, frame_count
 from runtime.errors import AudioTooShortError
 from runtime.faces import FaceMesh
-from runtime.generator import Generator
+from runtime.generator import SILENCE, Generator
 from runtime.mel import MelStream
 from runtime.reference import Loop, reference_order
 from runtime.silence import SilenceGate
@@ -53,6 +53,13 @@ class _Step(NamedTuple):
     weight: float
     """Share of the generated mouth; the rest is the rest mouth."""
     is_silent: bool
+
+
+class _Asked(NamedTuple):
+    """A mouth that is being drawn."""
+
+    step: _Step
+    is_rest: bool
 
 
 class Animator:
@@ -109,14 +116,15 @@ class Animator:
             for (chunk, speech), reference in zip(sound, references, strict=False)
         )
         self.blend = chosen_method(options.blend)
+        is_still = len(avatar) == 1
         blender = make_blender(
             options.blend,
             rest=self._generator.rest,
             draw=self._generator.draw,
-            is_still=len(avatar) == 1,
+            is_still=is_still,
         )
         silent: deque[bool] = deque()
-        for step, mouth in self._mouths(steps):
+        for step, mouth in self._mouths(steps, is_still=is_still):
             silent.append(step.is_silent and step.reference.has_face)
             with self.timer("blend"):
                 patches = blender.push(step.reference, mouth, speaking=step.weight)
@@ -152,10 +160,21 @@ class Animator:
         weights.extend(gate.flush(count))
         yield from zip(chunks, weights, strict=True)
 
-    def _mouths(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, MouthCrop]]:
-        """Pair every step with its mouth, in order; frames at rest cost no inference."""
-        for is_idle, run in groupby(steps, key=_is_idle):
-            if is_idle:
+    def _mouths(
+        self, steps: Iterable[_Step], *, is_still: bool
+    ) -> Iterator[tuple[_Step, MouthCrop]]:
+        """Pair every step with its mouth, in order; frames at rest cost no inference.
+
+        All but the first time that a video shows them: then their mouths are drawn several at
+        once, for a quarter of what each costs alone.
+        """
+
+        def is_known(step: _Step) -> bool:
+            knows = is_still or self._generator.knows_rest(step.reference)
+            return not step.reference.has_face or (step.weight == 0.0 and knows)
+
+        for known, run in groupby(steps, key=is_known):
+            if known:
                 yield from ((step, self._idle_mouth(step.reference)) for step in run)
             else:
                 yield from self._generated(run)
@@ -164,22 +183,32 @@ class Animator:
         return self._generator.rest(reference) if reference.has_face else reference.crop
 
     def _generated(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, MouthCrop]]:
-        waiting: deque[_Step] = deque()
+        waiting: deque[_Asked] = deque()
+        pairs = self._pairs(steps, waiting)
+        for mouth in self.timer.timed("infer", self._generator.generate(pairs)):
+            step, is_rest = waiting.popleft()
+            if is_rest:
+                self._generator.keep_rest(step.reference, mouth)
+            if step.weight == 0.0:
+                yield step, mouth
+            elif not is_rest:
+                yield step, mouth if step.weight == 1.0 else self._faded(mouth, step)
 
-        def pairs() -> Iterator[tuple[ReferenceFrame, MelChunk]]:
-            for step in steps:
-                waiting.append(step)
-                yield step.reference, step.chunk
-
-        for mouth in self.timer.timed("infer", self._generator.generate(pairs())):
-            step = waiting.popleft()
-            yield step, mouth if step.weight == 1.0 else self._faded(mouth, step)
+    def _pairs(
+        self, steps: Iterable[_Step], waiting: deque[_Asked]
+    ) -> Iterator[tuple[ReferenceFrame, MelChunk]]:
+        """Yield what to draw: every new frame's mouth at rest, which blending wants, and speech."""
+        for step in steps:
+            reference, is_idle = step.reference, step.weight == 0.0
+            is_asked = any(asked.is_rest and asked.step.reference is reference for asked in waiting)
+            if is_idle or not (is_asked or self._generator.knows_rest(reference)):
+                waiting.append(_Asked(step, is_rest=True))
+                yield reference, SILENCE
+            if not is_idle:
+                waiting.append(_Asked(step, is_rest=False))
+                yield reference, step.chunk
 
     def _faded(self, mouth: MouthCrop, step: _Step) -> MouthCrop:
         rest = self._generator.rest(step.reference)
         mixed = cv2.addWeighted(mouth, step.weight, rest, 1.0 - step.weight, 0.0)
         return np.asarray(mixed, np.uint8)
-
-
-def _is_idle(step: _Step) -> bool:
-    return step.weight == 0.0 or not step.reference.has_face

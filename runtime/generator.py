@@ -128,6 +128,15 @@ class Generator:
         key = reference.crop.tobytes()
         return self._rest.get(key, lambda: next(self.generate([(reference, SILENCE)])))
 
+    def knows_rest(self, reference: ReferenceFrame) -> bool:
+        """Tell whether ``rest`` remembers a frame's mouth."""
+        return self._rest.holds(reference.crop.tobytes())
+
+    def keep_rest(self, reference: ReferenceFrame, mouth: MouthCrop) -> None:
+        """Remember a mouth that was drawn for ``SILENCE`` among others, as ``rest`` does."""
+        # A copy: the mouth may be a view of its whole batch.
+        self._rest.keep(reference.crop.tobytes(), mouth.copy())
+
     def draw(self, reference: ReferenceFrame, chunks: Sequence[MelChunk]) -> Sequence[MouthCrop]:
         """Draw one frame's mouths for a few sounds, in order."""
         return list(self.generate((reference, chunk) for chunk in chunks))
@@ -195,11 +204,18 @@ class _Memo(Generic[Value]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
+        self.keep(key, value)
+        return value
+
+    def holds(self, key: bytes) -> bool:
+        with self._lock:
+            return key in self._values
+
+    def keep(self, key: bytes, value: Value) -> None:
         with self._lock:
             self._values[key] = value
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
-        return value
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -68,6 +68,31 @@ def test_silence_costs_no_inference(toy_model_file, plan):
     assert generator.asked <= 1
 
 
+class BatchCountingGenerator(Generator):
+    """Counts how often it is called for mouths."""
+
+    calls = 0
+
+    def generate(self, pairs):
+        self.calls += 1
+        return super().generate(pairs)
+
+
+@pytest.mark.parametrize("sound", [silence(0.4), tone(0.4)])
+def test_mouths_at_rest_of_a_video_are_drawn_together(toy_model_file, plan, sound):
+    generator = BatchCountingGenerator(toy_model_file, plan)
+    options = StreamOptions(blend=BlendOptions(method="mesh"))
+    patches = list(Animator(generator).stream(ToyAvatar(10), [sound], options))
+    assert len(patches) == 10
+    assert generator.calls == 1
+
+
+def test_speech_of_a_still_draws_its_mouth_at_rest_once(toy_model_file, plan):
+    generator = CountingGenerator(toy_model_file, plan)
+    frames = len(list(Animator(generator).stream(ToyAvatar(), [tone(1.0)], BOX)))
+    assert generator.asked <= frames + 1
+
+
 def test_without_gating_every_frame_is_generated(toy_model_file, plan):
     generator = CountingGenerator(toy_model_file, plan)
     options = StreamOptions(blend=BlendOptions(method="box"), silence_gating=False)
