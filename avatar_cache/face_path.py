@@ -11,7 +11,7 @@ from avatar_cache.selection import NO_ROW
 from avatar_cache.spool import Rows
 from runtime import boxes
 from runtime.boxes import BoxArray, Pads
-from runtime.crops import UPRIGHT_LIMIT
+from runtime.crops import HALVED_SIDE, UPRIGHT_LIMIT
 from runtime.faces import mesh_points
 from runtime.types import FaceBox
 
@@ -251,8 +251,12 @@ def _pad_and_clip(
             boxes.to_face_boxes(boxes.to_corners(centres)), angles.tolist(), strict=True
         )
     ]
-    return np.array([_at_least_one_pixel(box) for box in whole], np.int32)
+    return np.array([_fit_for_cutting(box) for box in whole], np.int32)
 
 
-def _at_least_one_pixel(box: FaceBox) -> FaceBox:
-    return FaceBox(box.x1, box.y1, max(box.x2, box.x1 + 1), max(box.y2, box.y1 + 1))
+def _fit_for_cutting(box: FaceBox) -> FaceBox:
+    """Give a box at least one pixel, and a large one even sides: its crop is halved first."""
+    width, height = max(box.width, 1), max(box.height, 1)
+    if min(width, height) > HALVED_SIDE:
+        width, height = width - width % 2, height - height % 2
+    return FaceBox(box.x1, box.y1, box.x1 + width, box.y1 + height)

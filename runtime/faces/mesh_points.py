@@ -79,6 +79,8 @@ def turn_points(points: NDArray[np.float64], angles: NDArray[np.float64]) -> NDA
     Returns:
         float64 ``(n, k, 2)``.
     """
+    if not angles.any():
+        return points
     radians = np.radians(angles)
     cosine, sine = np.cos(radians)[:, None], np.sin(radians)[:, None]
     x, y = points[..., 0], points[..., 1]

@@ -132,3 +132,13 @@ def test_each_shot_takes_its_own_most_visible_face(tmp_path):
     assert rows["face_id"][chosen].tolist() == [1, 1, 0, 0]
     unbroken = selection.choose_rows(rows, 4, [], None)
     assert unbroken.tolist() == [1, 3, NO_ROW, NO_ROW]
+
+
+@pytest.mark.parametrize("height", [395, 396, 397])
+def test_the_boxes_of_large_faces_have_even_sides(tmp_path, height):
+    framing = Framing((900, 900), 25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
+    face = turned(FaceBox(200, 200, 200 + height, 300 + height), 0)
+    _, _, path = path_of(tmp_path, [[face]] * 3, framing)
+    sides = path.boxes[:, 2:] - path.boxes[:, :2]
+    assert (sides > 384).all()
+    assert not (sides % 2).any()
