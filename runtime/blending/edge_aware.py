@@ -16,6 +16,7 @@ from runtime.blending.paste import (
     prepare_canvas,
     tuned_mouth,
 )
+from runtime.blending.tone import strongest
 from runtime.types import Mask, MouthCrop, Patch, ReferenceFrame
 
 #: Gradient of the crop, grey levels per pixel, at which a contour is certain.
@@ -60,7 +61,7 @@ class EdgeAware:
         """Weigh the change by a mask made for this very mouth; see ``Method``."""
         canvas = prepared.canvas
         change, kept = crisp_change_of(canvas, tuned_mouth(canvas, mouth, self._options))
-        differs = np.abs(cv2.GaussianBlur(change, (7, 7), 0)).max(-1) / DISAGREEMENT
+        differs = strongest(np.abs(cv2.GaussianBlur(change, (7, 7), 0))) / DISAGREEMENT
         avoided = np.minimum(prepared.contours + differs, 1) * prepared.free
         weight = canvas.area.crop_mask * (1 - avoided)
         return add_change(canvas, np.asarray(change * weight[..., None], np.float32), kept)

@@ -102,22 +102,23 @@ def prepare_canvas(
     area = prepare_region(reference, crop_mask)
     lips = lip_mask(crop_points(reference))
     crop = reference.crop.astype(np.float32)
-    below = area.pixels.astype(np.float32)
+    base = area.pixels.astype(np.float32)
     inside = area.enlarge(lips, smooth=False)
     replaced = area.mask * inside
-    detail = (below - area.enlarge(crop)) * replaced[..., None]
-    lip_window = _window(lips)
-    strictness = np.ascontiguousarray(_strictness(area, detail)[lip_window])
+    window, lip_window = _window(replaced), _window(lips)
+    weight = cv2.merge([replaced[window]] * 3)
+    detail = cv2.multiply(cv2.subtract(base[window], area.enlarge(crop)[window]), weight)
+    strictness = np.ascontiguousarray(_strictness(area, detail, window)[lip_window])
     if options.grain:
         level = tone.grain_level(area.pixels, (area.mask > 0) - replaced)
-        grain = level * tone.grain_pattern(area.mask.shape, reference.index)
-        detail -= (grain * replaced)[..., None]
+        grain = cv2.merge([level * tone.grain_pattern(window, reference.index)] * 3)
+        detail = cv2.subtract(detail, cv2.multiply(grain, weight))
+    cv2.subtract(base[window], detail, dst=base[window])
     colours = _match(reference, rest, crop_mask, lips) if options.colour_match else None
-    window = _window(replaced)
     return Canvas(
         area=area,
-        base=below - detail,
-        detail=np.ascontiguousarray(detail[window]),
+        base=base,
+        detail=np.asarray(detail, np.float32),
         window=window,
         strictness=strictness,
         lips=lips,
@@ -141,8 +142,8 @@ def change_of(canvas: Canvas, mouth: MouthCrop) -> Change:
     """Compare a tuned mouth with its face."""
     levels = np.asarray(cv2.subtract(mouth, canvas.crop, dtype=cv2.CV_32F), np.float32)
     at = canvas.lip_window
-    blue, green, red = cv2.split(cv2.absdiff(mouth[at], canvas.area.reference.crop[at]))
-    differs = cv2.blur(cv2.max(cv2.max(blue, green), red), (5, 5))
+    apart = tone.strongest(cv2.absdiff(mouth[at], canvas.area.reference.crop[at]))
+    differs = cv2.blur(apart, (5, 5))
     kept = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
     lost = cv2.multiply(differs, canvas.strictness, dtype=cv2.CV_32F)
     np.clip(OTHER / (OTHER - SAME) - lost, 0, 1, out=kept[at])
@@ -183,9 +184,12 @@ def _finish(canvas: Canvas, added: cv2.typing.MatLike, kept: Mask) -> Patch:
 
 
 def _window(weight: Mask) -> tuple[slice, slice]:
-    """Give the rows and columns outside which a mask is 0."""
+    """Give the rows and columns outside which a mask is 0; one pixel of a mask that is 0 all over.
+
+    OpenCV takes no empty pictures, and a hand may hide a mouth wholly.
+    """
     x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
-    return slice(y, y + height), slice(x, x + width)
+    return slice(y, y + max(height, 1)), slice(x, x + max(width, 1))
 
 
 class SoftPaste:
@@ -207,9 +211,10 @@ class SoftPaste:
         return paste_change(prepared, prepared.area.enlarge(levels), kept)
 
 
-def _strictness(area: MouthRegion, detail: NDArray[np.float32]) -> Mask:
+def _strictness(area: MouthRegion, detail: cv2.typing.MatLike, window: tuple[slice, slice]) -> Mask:
     """Measure the strength of the detail round every crop pixel; see ``Canvas.strictness``."""
-    strength = np.abs(detail).max(-1)
+    strength = np.zeros(area.mask.shape, np.float32)
+    strength[window] = tone.strongest(np.abs(detail))
     scale = area.reference.box.width / CROP_SIZE
     smooth = cv2.GaussianBlur(strength, (0, 0), _DETAIL_SCALE * max(scale, 0.5))
     size_wh = (CROP_SIZE, CROP_SIZE)

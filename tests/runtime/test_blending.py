@@ -1,5 +1,7 @@
 """The laws of every blend method."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_ble
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
 from runtime.blending.region import crop_to_frame
-from runtime.blending.tone import crispness
+from runtime.blending.tone import crispness, grain_pattern, strongest
 from runtime.errors import OptionError
 from runtime.planes import patch_bgr, to_bgr
 from runtime.types import CROP_SIZE, FaceBox
@@ -234,3 +236,23 @@ def test_the_whole_crop_is_generated_where_it_may_be_shown():
     assert first_row(BlendOptions(method="box")) == 0
     assert first_row(BlendOptions(method="multiscale")) == 0
     assert first_row(BlendOptions(mouth_region_size=1.0)) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mouth_that_is_hidden_wholly_leaves_the_picture_as_it_is(method):
+    reference = painted_reference()
+    hidden = dataclasses.replace(reference, cover=np.full((48, 48), 255, np.uint8))
+    stage = make_blender(BlendOptions(method=method), rest=lambda frame: frame.crop)
+    patches = [*stage.push(hidden, spoken(hidden, 0.8)), *stage.flush()]
+    assert np.array_equal(shown(patches[0]), frame_of(hidden))
+
+
+def test_the_strongest_colour_is_the_largest_of_the_three():
+    colours = np.random.default_rng(0).random((5, 7, 3)).astype(np.float32)
+    assert np.array_equal(strongest(colours), colours.max(-1))
+
+
+def test_windows_show_parts_of_one_grain():
+    whole = grain_pattern(np.s_[0:300, 0:40], index=3)
+    part = grain_pattern(np.s_[250:300, 10:30], index=3)
+    assert np.array_equal(part, whole[250:, 10:30])
