@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from avatar_cache.options import PrepareOptions
 from avatar_cache.selection import NO_ROW
 from avatar_cache.spool import Rows
+from avatar_cache.steady_mesh import REACH, steadied
 from runtime import boxes
 from runtime.boxes import BoxArray, Pads
 from runtime.crops import HALVED_SIDE, UPRIGHT_LIMIT
@@ -40,6 +41,7 @@ class FacePath:
         before: Row of the frame, or the last known one before it.
         after: Row of the frame, or the next known one, for interpolation.
         share: How far from ``before`` to ``after``, 0 to 1.
+        calm: Half-open ranges of frames whose landmarks are steadied as one; none without smoothing.
     """
 
     boxes: NDArray[np.int32]
@@ -49,6 +51,7 @@ class FacePath:
     before: NDArray[np.intp]
     after: NDArray[np.intp]
     share: NDArray[np.float64]
+    calm: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,23 @@ def build_path(
     if options.smooth and not framing.is_fixed:
         corners = boxes.smooth_boxes(corners, has_face, cuts=cuts)
     whole = _pad_and_clip(corners, angles, framing)
-    return FacePath(whole, angles, has_face, has_face & ~seen, before, after, share)
+    calm = tuple(boxes.runs(has_face, cuts)) if options.smooth else ()
+    return FacePath(whole, angles, has_face, has_face & ~seen, before, after, share, calm)
 
 
 def landmark_blocks(rows: Rows, path: FacePath) -> Iterator[NDArray[np.float32]]:
-    """Yield the landmarks of all frames, ``(k, 468, 2)`` at a time."""
+    """Yield the landmarks of all frames, steadied, ``(k, 468, 2)`` at a time."""
     for first in range(0, len(path.share), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        yield _mixed(
-            rows["landmarks"], path.before[part], path.after[part], path.share[part]
-        ).astype(np.float32)
+        last = min(first + _BLOCK, len(path.share))
+        # Frames beside the block have a say in it, so blocks join without a seam.
+        begin, end = max(0, first - REACH), min(len(path.share), last + REACH)
+        part = slice(begin, end)
+        mesh = _mixed(rows["landmarks"], path.before[part], path.after[part], path.share[part])
+        for start, stop in path.calm:
+            if start < end and stop > begin:
+                stretch = slice(max(start, begin) - begin, min(stop, end) - begin)
+                mesh[stretch] = steadied(mesh[stretch])
+        yield mesh[first - begin : last - begin].astype(np.float32)
 
 
 def path_table(rows: Rows, path: FacePath) -> NDArray[np.float32]:

@@ -239,8 +239,10 @@ def _filtered(track: Track, kernel: NDArray[np.float64]) -> Track:
     before = 2 * track[:1] - track[reach:0:-1]
     after = 2 * track[-1:] - track[-2 : -reach - 2 : -1]
     longer = np.concatenate([before, track, after])
-    columns = [np.convolve(column, kernel, mode="valid") for column in longer.T]
-    return np.stack(columns, axis=1)
+    filtered = np.zeros_like(longer[: len(track)], np.float64)
+    for shift, weight in enumerate(kernel.tolist()):
+        filtered += weight * longer[shift : shift + len(track)]
+    return filtered
 
 
 def _gaussian(sigma: float) -> NDArray[np.float64]:
