@@ -118,7 +118,7 @@ class Interior:
         return self._close(layer, under, place)
 
     def _cover(self, place: "_Place") -> Floats:
-        soft = max(1.6, 1.2 * self._unit)
+        soft = max(2.4, 1.3 * self._unit)
         below = np.clip((place.y - place.top) / soft + 0.5, 0, 1)
         above = np.clip((place.bottom - place.y) / soft + 0.5, 0, 1)
         tall = smoothstep(place.height, 0.3 * self._unit, 2.2 * self._unit)
@@ -160,7 +160,7 @@ class Interior:
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
         edge = np.asarray(rest + eye * row.edge + grow, np.float32)
         depth = edge - place.y
-        cover = np.clip(depth / np.float32(max(2.2, 1.44 * self._unit)) + 0.5, 0, 1)
+        cover = np.clip(depth / np.float32(max(3.2, 1.7 * self._unit)) + 0.5, 0, 1)
         cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
         # A mouth that is hardly open lets little light in.
         lit = 0.82 + 0.18 * smoothstep(float(place.height.max()), 0.02 * eye, 0.12 * eye)

@@ -55,7 +55,7 @@ class Teeth(NamedTuple):
         corner = np.where(across < 0, _INNER_CORNER, _OUTER_CORNER) * across**4
         edge = _REACH - _RISE * away * away - _SHORTER[tooth] - corner
         # Lines thinner than a pixel would come and go as the face moves: wider ones are paler.
-        width = max(_LINE, 0.8 * pixel)
+        width = max(_LINE, 1.2 * pixel)
         nearest = np.abs(away[:, None] - np.concatenate([[0], _ENDS])).min(1) / width
         line = 1 - _LINE_DEPTH * _LINE / width * np.exp(-nearest * nearest)
         # A crown is round: it faces the light in its middle, a little on the inner side.
