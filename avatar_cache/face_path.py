@@ -41,7 +41,7 @@ class FacePath:
         before: Row of the frame, or the last known one before it.
         after: Row of the frame, or the next known one, for interpolation.
         share: How far from ``before`` to ``after``, 0 to 1.
-        calm: Half-open ranges of frames whose landmarks are steadied as one; none without smoothing.
+        calm: Half-open ranges of frames whose landmarks are steadied as one.
     """
 
     boxes: NDArray[np.int32]
