@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from runtime.types import FaceCrop
 BATCH = 16
 #: Features larger than this in all are not stored: a minute of video at full size is 0.9 GB.
 BUDGET_BYTES = 1 << 30
+
+
+#: Values of a level read at once.
+_BLOCK_VALUES = 1 << 18
 
 
 class FeatureEncoder(Protocol):
@@ -58,6 +62,20 @@ def attach_features(
     return True
 
 
+class _Level(NamedTuple):
+    """One level of all frames, in a file of its own."""
+
+    path: Path
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        # Read, not mapped: a mapped file counts as this process's memory once it is read.
+        with self.path.open("rb") as file:
+            while block := file.read(_BLOCK_VALUES * self.kind.itemsize):
+                yield np.frombuffer(block, self.kind)
+
+
 def _encoded(
     crops: Iterator[FaceCrop], encoder: FeatureEncoder
 ) -> Iterator[list[tuple[NDArray[Any], ...]]]:
@@ -69,8 +87,8 @@ def _spool(
     sample: tuple[NDArray[Any], ...],
     batches: Iterator[list[tuple[NDArray[Any], ...]]],
     target: Path,
-) -> list[NDArray[Any]]:
-    """Write each level of all frames to a file of its own and map it."""
+) -> list[_Level]:
+    """Write each level of all frames to a file of its own."""
     paths = [target.with_suffix(f".level{level}") for level in range(len(sample))]
     count = 0
     with ExitStack() as stack:
@@ -80,20 +98,21 @@ def _spool(
             for file, level in zip(files, features, strict=True):
                 file.write(np.ascontiguousarray(level).tobytes())
     return [
-        np.memmap(path, level.dtype, "r", shape=(count, *level.shape))
+        _Level(path, level.dtype, (count, *level.shape))
         for path, level in zip(paths, sample, strict=True)
     ]
 
 
-def _rewrite(source: Path, target: Path, digest: str, levels: list[NDArray[Any]]) -> None:
+def _rewrite(source: Path, target: Path, digest: str, levels: list[_Level]) -> None:
     bundle = Bundle(source)
     try:
         with BundleWriter(target) as writer:
             for name in bundle.manifest.members:
                 if name != MANIFEST:
                     writer.copy(bundle, name)
-            for level, array in enumerate(levels):
-                writer.add_array(feature_name(digest, level), array)
+            for number, level in enumerate(levels):
+                name = feature_name(digest, number)
+                writer.add_array_blocks(name, level.kind, level.shape, level.blocks())
             features = {**bundle.manifest.features, digest: len(levels)}
             writer.finish(replace(bundle.manifest, features=features))
     finally:

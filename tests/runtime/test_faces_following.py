@@ -10,8 +10,8 @@ from runtime.pyramid import Pyramid
 from runtime.types import FaceBox
 
 LIPS = np.array([13, 14, 61, 291])
-PICTURE = Pyramid(np.zeros((360, 480, 3), np.uint8))
-#: A view of this picture is as large as the picture, so both count the same pixels.
+PICTURE = Pyramid(np.zeros((361, 481, 3), np.uint8))
+#: Odd sides are not halved: all readers count the pixels of the picture itself.
 FACE = FaceBox(150, 90, 290, 270)
 
 
