@@ -18,7 +18,9 @@ class Box:
         low, high = -0.5, CROP_SIZE - 0.5
         corners = np.array([[low, low], [high, low], [low, high], [high, high]], np.float32)
         bounds = apply_affine(affine, corners) + 0.5
-        region = even_region(bounds.min(0).round(3), bounds.max(0).round(3), reference)
+        region = even_region(
+            bounds.min(0).round(3).tolist(), bounds.max(0).round(3).tolist(), reference
+        )
         columns, rows = np.meshgrid(
             np.arange(region.x1, region.x2), np.arange(region.y1, region.y2)
         )

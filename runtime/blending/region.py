@@ -1,6 +1,7 @@
 """Where the mouth goes: crop geometry, masks and the picture below, prepared once per frame."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,15 +40,12 @@ def crop_to_frame(box: FaceBox, angle: float) -> Affine:
     return turned
 
 
-def even_region(
-    low: NDArray[np.float32], high: NDArray[np.float32], reference: ReferenceFrame
-) -> FaceBox:
+def even_region(low: Iterable[float], high: Iterable[float], reference: ReferenceFrame) -> FaceBox:
     """Give the smallest even-aligned region of the frame that holds a rectangle."""
     height, width = reference.size
-    x1, y1 = (max(math.floor(v), 0) // 2 * 2 for v in low.tolist())
+    x1, y1 = (max(math.floor(v), 0) // 2 * 2 for v in low)
     x2, y2 = (
-        -(-min(math.ceil(v), side) // 2) * 2
-        for v, side in zip(high.tolist(), (width, height), strict=True)
+        -(-min(math.ceil(v), side) // 2) * 2 for v, side in zip(high, (width, height), strict=True)
     )
     return FaceBox(x1, y1, max(x2, x1), max(y2, y1))
 
@@ -117,7 +115,7 @@ def prepare_region(reference: ReferenceFrame, crop_mask: Mask) -> MouthRegion:
     x1, y1, x2, y2 = columns[0] - 1, rows[0] - 1, columns[-1] + 1, rows[-1] + 1
     corners = np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]], np.float32)
     bounds = apply_affine(affine, corners)
-    region = even_region(bounds.min(0), bounds.max(0) + 1, reference)
+    region = even_region(bounds.min(0).tolist(), (bounds.max(0) + 1).tolist(), reference)
     mask = enlarge(crop_mask, reference, affine, region, smooth=False)
     clear = uncovered(reference, affine, region)
     if clear is not None:

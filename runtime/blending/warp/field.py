@@ -83,10 +83,9 @@ class WarpField:
         """
         linear = self._shape.to_frame[:, :2].T
         forward = np.empty((2, self._rows * self._columns, 2), np.float32)
-        moved = self._moved(pose)
+        moved = self._moved(pose) @ linear
         for into, part, spline in zip(forward, self._parts, self._splines, strict=True):
-            spread = np.asarray(spline.spread(moved[part]) @ linear, np.float32)
-            np.multiply(spread, self._edge, out=into)
+            np.multiply(spline.spread(moved[part]), self._edge, out=into)
         # One picture of both, one above the other: their borders do not move, so neither sees
         # the other.
         backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))

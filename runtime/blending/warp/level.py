@@ -33,10 +33,11 @@ class Level:
 
     def region_of(self, part: FaceBox) -> FaceBox:
         """Give the smallest even region of the frame that shows a level rectangle."""
+        if self.is_upright:
+            return even_region(part[:2], part[2:], self._reference)
         corners = np.array([(x, y) for x in part[::2] for y in part[1::2]], np.float32)
-        if not self.is_upright:
-            corners = apply_affine(self._to_frame, corners - 0.5) + 0.5
-        return even_region(corners.min(0), corners.max(0), self._reference)
+        corners = apply_affine(self._to_frame, corners - 0.5) + 0.5
+        return even_region(corners.min(0).tolist(), corners.max(0).tolist(), self._reference)
 
     def moves(
         self, move: NDArray[np.float32], part: FaceBox, region: FaceBox

@@ -128,7 +128,8 @@ class LipReader:
 
     def motion(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give lip movements in mouth widths, ``(4, 11, 2)``; see ``MouthShape.pose``."""
-        return np.asarray(np.tensordot(coefficients, self._motion_basis, 1), np.float32)
+        moved = coefficients @ self._motion_basis.reshape(len(coefficients), -1)
+        return np.asarray(moved.reshape(self._motion_basis.shape[1:]), np.float32)
 
     def _run(self, change: NDArray[np.float32], face: NDArray[np.float32]) -> NDArray[np.float32]:
         signal = np.concatenate([change, face])

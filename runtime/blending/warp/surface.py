@@ -159,18 +159,22 @@ def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
 
     Args:
         luma: ``(h, w)``.
-        amount: By how much, on a coarser grid over the same area; rows of 0 cost nothing.
+        amount: By how much, on a coarser grid over the same area; borders of 0 cost nothing.
     """
-    rows = np.flatnonzero((amount > _LEAST_SHARPENING).any(1))
-    if not rows.size:
+    wanted = (amount > _LEAST_SHARPENING).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(wanted)
+    if not width:
         return
-    cell = luma.shape[0] / len(amount)
-    first, last = max(0, int(rows[0] * cell - cell)), int((rows[-1] + 2) * cell)
+    cell_y, cell_x = (side / cells for side, cells in zip(luma.shape, amount.shape, strict=True))
+    # One cell more all round: between cells the amount is interpolated.
+    part = np.s_[
+        max(0, int((y - 1) * cell_y)) : int((y + height + 1) * cell_y),
+        max(0, int((x - 1) * cell_x)) : int((x + width + 1) * cell_x),
+    ]
     size_wh = (luma.shape[1], luma.shape[0])
-    weight = cv2.resize(amount, size_wh, interpolation=cv2.INTER_LINEAR)[first:last]
-    part = luma[first:last]
-    detail = cv2.subtract(part, cv2.GaussianBlur(part, (5, 5), 1.0), dtype=cv2.CV_32F)
-    cv2.add(part, cv2.multiply(detail, weight), dst=part, dtype=cv2.CV_8U)
+    weight = cv2.resize(amount, size_wh, interpolation=cv2.INTER_LINEAR)[part]
+    detail = cv2.subtract(luma[part], cv2.GaussianBlur(luma[part], (5, 5), 1.0), dtype=cv2.CV_32F)
+    cv2.add(luma[part], cv2.multiply(detail, weight), dst=luma[part], dtype=cv2.CV_8U)
 
 
 def _cut(planes: Planes, region: FaceBox) -> list[Grey]:
