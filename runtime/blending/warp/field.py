@@ -1,10 +1,10 @@
 """Two smooth displacement fields, one above and one below the mouth line, on a coarse grid.
 
-Thin-plate splines (Bookstein 1989) through lips, jaw and still points, evaluated on a coarse grid
-by one matrix product per frame; the matrix depends on the reference frame alone.
+Thin-plate splines through lips, jaw and still points, evaluated on a coarse grid by one matrix
+product per frame; the matrix depends on the reference frame alone.
 """
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from runtime.blending.lips import Points, apply_affine, invert_affine, smoothstep
 from runtime.blending.warp.shape import JAW, STILL, LipPose, MouthShape
+from runtime.blending.warp.spline import Spline, kernel, spline_system
 from runtime.types import FaceBox
 
 #: Grid cells are as long as this in eye distances, and splines are solved on every second one:
@@ -27,9 +28,6 @@ _OVAL = np.concatenate(
     ]
 )
 _LIP_POINTS = 44
-#: Variance of the plane that a spline adds to its bends: so large that the plane is free, and the
-#: equations can be solved by Cholesky's method.
-_FREE = 1e4
 _INVERSE_STEPS = 4
 _SIDES = np.linspace(0, 1, 6)
 _RIM = np.array([(a, b) for a in _SIDES for b in _SIDES if a in (0, 1) or b in (0, 1)])
@@ -63,10 +61,11 @@ class WarpField:
         self._count = len(points)
         self._parts = slice(self._count - _LIP_POINTS), slice(_LIP_POINTS, self._count)
         at_grid = apply_affine(to_head, self._grid_points())
-        system, rows = _system(points), _kernel(at_grid, points)
+        stiffness = np.full(self._count, _SKIN_STIFFNESS)
+        stiffness[:_LIP_POINTS] = stiffness[-_LIP_POINTS:] = _LIP_STIFFNESS
+        system, rows = spline_system(points, stiffness), kernel(at_grid, points)
         self._splines = [
-            _Spline(system[part, part], points[part], rows[:, part], at_grid)
-            for part in self._parts
+            Spline(system[part, part], points[part], rows[:, part], at_grid) for part in self._parts
         ]
         self._edge = _taper(self._columns, self._rows)
         self._cells = _mesh(self._columns, 2 * self._rows)
@@ -148,75 +147,3 @@ def _taper(columns: int, rows: int) -> NDArray[np.float32]:
     # The outermost samples must not move at all: pixels half a cell outside follow them.
     depth = np.minimum(across, down).astype(np.float32) - 0.5
     return smoothstep(depth, 0.0, 4.0).reshape(-1, 1)
-
-
-class _Spline:
-    """One thin-plate spline: movements of control points to movements of a grid.
-
-    The first movement is solved for by itself; from the second on a matrix is kept that does it.
-    Frames of a video are shown once, and the matrix costs four times as much.
-    """
-
-    def __init__(
-        self,
-        system: NDArray[np.float64],
-        points: Points,
-        rows: NDArray[np.float32],
-        at: Points,
-    ) -> None:
-        """Take the equations.
-
-        Args:
-            system: From ``_system``, ``(n, n)``.
-            points: Control points, ``(n, 2)``.
-            rows: Kernel between grid and control points, ``(g, n)``.
-            at: The grid, ``(g, 2)``.
-        """
-        self._system, self._bends = system, rows
-        self._plane, self._plane_at = _plane(points), _FREE * _plane(at)
-        self._is_new = True
-
-    def spread(self, moved: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Give the grid's movements ``(g, 2)`` for those of the control points, ``(n, 2)``."""
-        if not self._is_new:
-            return np.asarray(self._matrix @ moved.astype(np.float32), np.float32)
-        self._is_new = False
-        weights = cv2.solve(self._system, moved, flags=cv2.DECOMP_CHOLESKY)[1]
-        bent = self._bends @ weights.astype(np.float32)
-        return np.asarray(bent + self._plane_at @ (self._plane.T @ weights), np.float32)
-
-    @cached_property
-    def _matrix(self) -> NDArray[np.float32]:
-        weights = cv2.invert(self._system, flags=cv2.DECOMP_CHOLESKY)[1]
-        matrix = self._bends @ weights + self._plane_at @ (self._plane.T @ weights)
-        return np.asarray(matrix, np.float32)
-
-
-def _system(points: Points) -> NDArray[np.float64]:
-    """Give the equations of a smoothing spline; the first and last points are lips."""
-    plane = _plane(points)
-    system = _kernel(points, points) + _FREE * (plane @ plane.T)
-    stiffness = np.full(len(points), _SKIN_STIFFNESS)
-    stiffness[:_LIP_POINTS] = stiffness[-_LIP_POINTS:] = _LIP_STIFFNESS
-    system[np.diag_indices(len(points))] += stiffness
-    return np.asarray(system, np.float64)
-
-
-def _plane(points: Points) -> NDArray[np.float64]:
-    """Give what a plane is made of at points ``(n, 2)``: one, x and y."""
-    plane = np.ones((len(points), 3))
-    plane[:, 1:] = points
-    return plane
-
-
-def _kernel(a: Points, b: Points) -> NDArray[np.float32]:
-    """Give r^2 log r between points; single precision moves no pixel by more than 0.002."""
-    across, down = np.subtract.outer(a[:, 0], b[:, 0]), np.subtract.outer(a[:, 1], b[:, 1])
-    across *= across
-    down *= down
-    across += down
-    across += np.float32(1e-9)
-    cv2.log(across, dst=down)
-    across *= down
-    across *= np.float32(0.5)
-    return np.asarray(across, np.float32)
