@@ -73,7 +73,8 @@ class Pyramid:
 
     def _can_halve(self, level: int) -> bool:
         # Planes need even sides; and only then is every pixel the mean of four whole ones.
-        return all(side % (4 << level) == 0 for side in self.size)
+        height, width = self.size
+        return (height | width) % (4 << level) == 0
 
     def _frame(self, level: int) -> Frame:
         with self._lock:
