@@ -117,6 +117,16 @@ def test_drawn_teeth_are_parted_by_lines_and_end_in_the_corners_of_the_mouth():
     assert row.seen[-1] == 0.0
 
 
+def test_the_mouth_of_a_grey_picture_is_grey(reference):
+    planes = reference.planes.copy()
+    planes[reference.size[0] :] = 128
+    palette = Palette.of(planes, reference.landmarks, 100.0)
+    coloured = Palette.of(reference.planes, reference.landmarks, 100.0)
+    for part, like in zip(palette[:3], coloured[:3], strict=True):
+        assert not part[1:].any()
+        assert like[1:].any()
+
+
 def test_only_the_lower_face_moves(reference):
     patch = warped(reference, [spoken(reference, 0.9)])[0]
     moved = np.argwhere((shown(patch) != frame_of(reference)).any(-1))

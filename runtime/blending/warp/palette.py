@@ -16,8 +16,10 @@ BLACK, GREY = np.float32(16), np.float32(128)
 _CHEEKS = (205, 425, 50, 280, 206, 426, 207, 427)
 #: The brightest skin a photograph shows, relative to its brightest channel.
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
-#: The whitest teeth, relative to their brightest channel: medians over six smiling portraits.
-_IVORY = np.array([0.80, 0.90, 1.0], np.float32)
+#: Teeth in photographs, relative to their brightest channel: medians over seven smiles.
+_IVORY = np.array([0.78, 0.87, 1.0], np.float32)
+#: Skin whose darkest channel lies this far below its brightest is in full colour.
+_COLOURED = 0.2
 
 Colour = NDArray[np.float32]
 
@@ -49,21 +51,21 @@ class Palette(NamedTuple):
         # bright as fair skin, whatever the skin; those of people who speak lie in shadow.
         tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
         tooth = np.clip(95 + 0.5 * top, 105, 220) * np.minimum(tint, _IVORY)
-        # Teeth are ivory in any light, and lips shine on them.
-        tooth[1] = min(tooth[1], tooth[2] / 1.17)
-        tooth[0] = min(tooth[0], tooth[1] / 1.14)
         dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
         tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
         level = max(float(skin.mean()), 1.0)
-        return cls(_in_planes(tooth), _in_planes(dark), _in_planes(tongue), level)
+        # The mouth of a grey picture is grey.
+        colour = min(float(1 - cast.min()) / _COLOURED, 1.0)
+        tooth, dark, tongue = (_in_planes(part, colour) for part in (tooth, dark, tongue))
+        return cls(tooth, dark, tongue, level)
 
 
-def _in_planes(bgr: NDArray[np.floating]) -> Colour:
-    """Convert a colour as ``runtime.planes`` converts pixels."""
+def _in_planes(bgr: NDArray[np.floating], colour: float) -> Colour:
+    """Convert a colour as ``runtime.planes`` converts pixels, with a share of its chroma."""
     pixels = np.full((2, 2, 3), np.clip(bgr, 0, 255).round(), np.uint8)
     converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420).reshape(-1)
     counted = converted[[0, 4, 5]] - np.array([BLACK, GREY, GREY], np.float32)
-    return np.asarray(counted, np.float32)
+    return np.asarray(counted * (1, colour, colour), np.float32)
 
 
 def _skin(planes: Planes, points: Points, eye_distance: float) -> Colour:
