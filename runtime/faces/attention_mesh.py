@@ -111,5 +111,6 @@ def cut_maps(
     weights = np.stack([1 - across, across] * 2) * np.repeat([1 - down, down], 2, axis=0)
     weights *= (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     inside = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
-    values = features.reshape(count, -1)[:, inside]
-    return np.ascontiguousarray((values * weights).sum(axis=1).T.reshape(side, side, count))
+    values = np.take(features.reshape(count, -1), inside, axis=1)
+    cut = np.einsum("cks,ks->sc", values, weights).reshape(side, side, count)
+    return np.asarray(cut, np.float32)

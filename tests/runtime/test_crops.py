@@ -94,7 +94,7 @@ def test_the_region_of_an_even_upright_box_is_the_box():
 @pytest.mark.parametrize("size", [(400, 384), (602, 504), (1000, 1200)])
 def test_a_large_face_is_averaged_as_if_at_once(size):
     coarse = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-    patch = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
+    patch = np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     at_once = cv2.resize(patch, (96, 96), interpolation=cv2.INTER_AREA)
     # Rounded twice, and a pixel cut by a crop pixel's edge counts by halves.
     assert np.abs(crops.resize_crop(patch).astype(int) - at_once).mean() < 0.7
