@@ -133,6 +133,8 @@ def tuned_mouth(canvas: Canvas, mouth: MouthCrop, options: BlendOptions) -> Mout
     """Match the mouth's colour and sharpen it as asked."""
     if canvas.colours is not None:
         mouth = np.asarray(cv2.LUT(mouth, canvas.colours), np.uint8)
+        at = canvas.lip_window
+        mouth[at] = tone.without_cast(mouth[at], canvas.area.reference.crop[at])
     if options.sharpen_mouth:
         mouth = tone.sharpen_crop(mouth, options.sharpen_amount)
     return mouth

@@ -46,6 +46,22 @@ def gain_table(gain: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.round(255 * bent), np.uint8)[:, None]
 
 
+def without_cast(mouth: Frame, face: Frame) -> Frame:
+    """Take from a mouth the green and the blue beyond its red that its face does not have there.
+
+    Generated teeth come out greenish; skin and lips, redder than that, stay as they are.
+
+    Args:
+        mouth: uint8 ``(h, w, 3)`` BGR, a generated mouth or part of one.
+        face: The same part of the face it was generated for.
+    """
+    *others, red = cv2.split(mouth)
+    *own, own_red = cv2.split(face)
+    limits = (cv2.add(red, cv2.subtract(colour, own_red)) for colour in own)
+    capped = [cv2.min(colour, limit) for colour, limit in zip(others, limits, strict=True)]
+    return np.asarray(cv2.merge([*capped, red]), np.uint8)
+
+
 def sharpen_crop(mouth: MouthCrop, amount: float) -> MouthCrop:
     """Sharpen a crop by an unsharp mask at its own resolution, ``amount`` 0 to 2."""
     soft = cv2.GaussianBlur(mouth, (0, 0), 1.0)

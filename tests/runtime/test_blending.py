@@ -10,7 +10,7 @@ from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_ble
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
 from runtime.blending.region import crop_to_frame
-from runtime.blending.tone import crispness, grain_pattern, strongest
+from runtime.blending.tone import crispness, grain_pattern, strongest, without_cast
 from runtime.errors import OptionError
 from runtime.planes import patch_bgr, to_bgr
 from runtime.types import CROP_SIZE, FaceBox
@@ -256,3 +256,15 @@ def test_windows_show_parts_of_one_grain():
     whole = grain_pattern(np.s_[0:300, 0:40], index=3)
     part = grain_pattern(np.s_[250:300, 10:30], index=3)
     assert np.array_equal(part, whole[250:, 10:30])
+
+
+def test_teeth_are_no_greener_or_bluer_than_the_face_is_there():
+    face = np.full((8, 8, 3), (110, 120, 180), np.uint8)
+    face[:2] = (200, 120, 100)
+    mouth = np.full((8, 8, 3), (150, 170, 140), np.uint8)
+    mouth[4:] = (80, 90, 160)
+    natural = without_cast(mouth, face)
+    assert (natural[2:4] == (140, 140, 140)).all()
+    assert (natural[4:] == mouth[4:]).all()
+    assert (natural[:2] == (150, 160, 140)).all()
+    assert (without_cast(face, face) == face).all()
