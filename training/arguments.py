@@ -96,6 +96,14 @@ def _gain_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--limit", type=int, default=24, help="training clips to measure on")
 
 
+def _join_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument("drawing", type=Path, help="weights file that gives all but the hearing")
+    own.add_argument("out", type=Path, help="weights file to write")
+    own.add_argument(
+        "--hearing", type=Path, nargs="+", required=True, help="weights files to hear with"
+    )
+
+
 def _expert_arguments(own: argparse.ArgumentParser) -> None:
     _data_arguments(own)
     _frames_argument(own)
@@ -144,6 +152,7 @@ ARGUMENTS = {
     "voices": _voices_arguments,
     "train": _train_arguments,
     "train-audio": _train_audio_arguments,
+    "join": _join_arguments,
     "gain": _gain_arguments,
     "expert": _expert_arguments,
     "occlusion": _occlusion_arguments,

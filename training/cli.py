@@ -135,6 +135,15 @@ def train_audio(chosen: argparse.Namespace) -> None:
     trainer.run(lambda averaged: hearing_score(averaged, surrogate, sounds))
 
 
+def join(chosen: argparse.Namespace) -> None:
+    """Put the drawing of one weights file and the mean hearing of others together."""
+    from training.network import TrainedNetwork, save, with_hearing
+
+    hearing = [TrainedNetwork.load(path) for path in chosen.hearing]
+    joined = with_hearing(TrainedNetwork.load(chosen.drawing), hearing)
+    save(joined.body.state_dict(), joined.facts(), chosen.out)
+
+
 def gain(chosen: argparse.Namespace) -> None:
     """Fold the gain that opens mouths as far as the truth into the decoder."""
     from training.cases import clip_cases
@@ -289,7 +298,18 @@ def _measure(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
-    for step in (dataset, voices, train, train_audio, gain, expert, occlusion, evaluate, export):
+    for step in (
+        dataset,
+        voices,
+        train,
+        train_audio,
+        join,
+        gain,
+        expert,
+        occlusion,
+        evaluate,
+        export,
+    ):
         name = step.__name__.replace("_", "-")
         own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)
         own.set_defaults(run=step)

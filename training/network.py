@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -126,6 +127,27 @@ class TrainedNetwork(nn.Module):
                 drawn.append((mouths * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu())
         self.train(was_training)
         return np.asarray(torch.cat(drawn).numpy(), np.uint8)
+
+
+def with_hearing(drawing: TrainedNetwork, hearing: Sequence[TrainedNetwork]) -> TrainedNetwork:
+    """Give a copy of a network whose audio encoder is the mean of some others'.
+
+    Encoders that were trained on from the same weights, on other voices, say, hear together better
+    than each alone (Wortsman et al. 2022).
+
+    Args:
+        drawing: Gives all but the audio encoder; stays as it is.
+        hearing: Networks of the same width.
+    """
+    joined = copy.deepcopy(drawing)
+    encoders = [network.body.audio_encoder.state_dict() for network in hearing]
+    joined.body.audio_encoder.load_state_dict(
+        {
+            name: torch.stack([encoder[name].float() for encoder in encoders]).mean(0).to(own.dtype)
+            for name, own in encoders[0].items()
+        }
+    )
+    return joined
 
 
 def save(tensors: Mapping[str, Tensor], facts: Mapping[str, str], path: Path) -> None:

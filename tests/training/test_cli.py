@@ -37,7 +37,8 @@ def test_ears_are_trained_then_the_gain_is_folded_and_both_are_evaluated(
     )
     heard = TrainedNetwork.load(steps / "runs/ears/best.safetensors")
     assert heard.widths == (0.0625, 0.0625)
-    _run("gain data runs/ears/best.safetensors wider.safetensors --limit 1")
+    _run("join begun.safetensors joined.safetensors --hearing runs/ears/best.safetensors")
+    _run("gain data joined.safetensors wider.safetensors --limit 1")
     assert "gain" in capsys.readouterr().out
     _run("evaluate data runs/ears/best.safetensors wider.safetensors --truth --out report")
     header = capsys.readouterr().out.splitlines()[1]

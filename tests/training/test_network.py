@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 
-from training.network import FIRST_EXACT_ROW, FIRST_LOW_ROW, TrainedNetwork, face_input, save  # noqa: E402
+from training.network import (  # noqa: E402
+    FIRST_EXACT_ROW,
+    FIRST_LOW_ROW,
+    TrainedNetwork,
+    face_input,
+    save,
+    with_hearing,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +64,16 @@ def test_the_network_never_sees_the_lower_half_of_its_target() -> None:
     assert (joined[:, :3, 48:] == 0).all()
     assert (joined[:, :3, :48] == targets[:, :, :48]).all()
     assert (joined[:, 3:] == crops).all()
+
+
+def test_a_joined_network_hears_as_the_mean_of_others_and_draws_as_its_own(
+    network: TrainedNetwork,
+) -> None:
+    torch.manual_seed(2)
+    first, second = TrainedNetwork(0.0625, 0.0625), TrainedNetwork(0.0625, 0.0625)
+    joined = with_hearing(network, [first, second]).body.state_dict()
+    own, one, other = (each.body.state_dict() for each in (network, first, second))
+    for name, value in joined.items():
+        hears = name.startswith("audio_encoder")
+        expected = (one[name].float() + other[name].float()) / 2 if hears else own[name].float()
+        assert torch.allclose(value.float(), expected, atol=1e-6), name
