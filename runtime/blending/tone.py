@@ -47,9 +47,10 @@ def gain_table(gain: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def without_cast(mouth: Frame, face: Frame) -> Frame:
-    """Take from a mouth the green and the blue beyond its red that its face does not have there.
+    """Take from a mouth the green and the blue that its face does not have there.
 
-    Generated teeth come out greenish; skin and lips, redder than that, stay as they are.
+    Generated teeth come out greenish. The light that makes skin reddish makes white reddish too;
+    green and blue may stand to red at most half way between skin and grey, or as in the face.
 
     Args:
         mouth: uint8 ``(h, w, 3)`` BGR, a generated mouth or part of one.
@@ -57,8 +58,12 @@ def without_cast(mouth: Frame, face: Frame) -> Frame:
     """
     *others, red = cv2.split(mouth)
     *own, own_red = cv2.split(face)
-    limits = (cv2.add(red, cv2.subtract(colour, own_red)) for colour in own)
-    capped = [cv2.min(colour, limit) for colour, limit in zip(others, limits, strict=True)]
+    *skin, skin_red, _ = cv2.mean(face)
+    capped = []
+    for colour, own_colour, level in zip(others, own, skin, strict=True):
+        share = (1 + level / max(skin_red, 1.0)) / 2
+        excess = cv2.subtract(own_colour, cv2.convertScaleAbs(own_red, alpha=share))
+        capped.append(cv2.min(colour, cv2.add(cv2.convertScaleAbs(red, alpha=share), excess)))
     return np.asarray(cv2.merge([*capped, red]), np.uint8)
 
 
