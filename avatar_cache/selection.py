@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from avatar_cache.manifest import FaceTrack
@@ -62,9 +63,11 @@ def most_visible(rows: Rows) -> int:
 
 def summarize_faces(rows: Rows, fps: float) -> tuple[FaceTrack, ...]:
     """List every face with its first box, its times and how it holds its head."""
+    # Choosing rows copies them, and landmarks and covers make a row 150 times as long.
+    facts = repack_fields(rows[["frame", "face_id", "score", "angle", "yaw", "box"]])
     return tuple(
-        _summarize(rows[rows["face_id"] == face_id], fps)
-        for face_id in np.unique(rows["face_id"]).tolist()
+        _summarize(facts[facts["face_id"] == face_id], fps)
+        for face_id in np.unique(facts["face_id"]).tolist()
     )
 
 
