@@ -45,6 +45,18 @@ class Submission:
                 return self.files[name]
         raise Problem("INVALID_REQUEST", f"{names[0]}: field required, and it must be a file")
 
+    def expect_files(self, *names: str) -> None:
+        """Refuse files under other names: unlike a field, a file is never sent without a purpose.
+
+        Raises:
+            Problem: 422; without it another face would speak than the one that was sent.
+        """
+        for name in self.files:
+            if name not in names:
+                raise Problem(
+                    "INVALID_REQUEST", f"{name}: unknown file field, expected {', '.join(names)}"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:

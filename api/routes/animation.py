@@ -21,7 +21,8 @@ router = APIRouter(tags=["animation"])
 
 _FILM = {**problems(*HEAVY), **video_or(AnimationReply)}
 _SOUND = ("audio", "byte_str")
-_PICTURE = ("avatar", "image", "video")
+#: ``face`` is what Wav2Lip calls it.
+_PICTURE = ("avatar", "image", "video", "face")
 
 
 @router.post(
@@ -43,6 +44,7 @@ async def animation(request: Request) -> Response:
     """
     async with generation(request) as guest:
         sent = await guest.read(*_SOUND, *_PICTURE)
+        sent.expect_files(*_SOUND, *_PICTURE)
         fields = fields_of(request, sent)
         sound = sent.file("byte_str", "audio") if sent.is_json else sent.file("audio")
         picture = next((sent.files[name] for name in _PICTURE if name in sent.files), None)

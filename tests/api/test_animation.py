@@ -27,6 +27,22 @@ def test_a_form_with_sound_and_face_gives_the_film(client, sound, picture):
     assert film_frames(reply.content) == 3
 
 
+def test_a_face_under_wav2lips_name_for_it_speaks(service, sound, picture):
+    client, engine = service()
+    reply = client.post("/v1/animation", files={"audio": sound, "face": picture})
+    assert reply.status_code == 200
+    assert engine.animations == 1
+
+
+def test_a_file_under_an_unknown_name_is_refused_not_replaced_by_the_default_face(
+    client, sound, picture
+):
+    reply = client.post("/v1/animation", files={"audio": sound, "portrait": picture})
+    assert reply.status_code == 422
+    assert reply.json()["code"] == "INVALID_REQUEST"
+    assert "portrait: unknown file field, expected" in reply.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("accepted", "kind"),
     [
