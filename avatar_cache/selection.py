@@ -3,16 +3,17 @@
 import itertools
 
 import numpy as np
-from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from avatar_cache.manifest import FaceTrack
-from avatar_cache.spool import Rows
+from avatar_cache.spool import ROW, Rows
 from runtime import boxes
 from runtime.errors import FaceNotFoundError
 
 #: No row: the frame does not show the face.
 NO_ROW = -1
+#: What is told of each face.
+_FACTS = ("frame", "face_id", "score", "angle", "yaw", "box")
 
 
 def choose_rows(
@@ -64,7 +65,9 @@ def most_visible(rows: Rows) -> int:
 def summarize_faces(rows: Rows, fps: float) -> tuple[FaceTrack, ...]:
     """List every face with its first box, its times and how it holds its head."""
     # Choosing rows copies them, and landmarks and covers make a row 150 times as long.
-    facts = repack_fields(rows[["frame", "face_id", "score", "angle", "yaw", "box"]])
+    facts = np.empty(len(rows), [(name, ROW[name]) for name in _FACTS])
+    for name in _FACTS:
+        facts[name] = rows[name]
     return tuple(
         _summarize(facts[facts["face_id"] == face_id], fps)
         for face_id in np.unique(facts["face_id"]).tolist()
