@@ -48,6 +48,16 @@ def split_planes(
     return planes[:height], chroma[0], chroma[1]
 
 
+def cut_planes(
+    planes: Planes, region: FaceBox
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give views of luma, U and V of a region, all four of its numbers even."""
+    luma, *chroma = split_planes(planes)
+    half = np.s_[region.y1 // 2 : region.y2 // 2, region.x1 // 2 : region.x2 // 2]
+    whole = luma[region.y1 : region.y2, region.x1 : region.x2]
+    return whole, chroma[0][half], chroma[1][half]
+
+
 def to_bgr(planes: Planes, region: FaceBox | None = None) -> Frame:
     """Convert I420 planes to BGR.
 
@@ -134,11 +144,7 @@ def encode_jpeg(frame: Frame, *, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def _cut(planes: Planes, region: FaceBox) -> Planes:
-    x1, y1, x2, y2 = region
-    luma, *chroma = split_planes(planes)
     cut = np.empty((region.height * 3 // 2, region.width), np.uint8)
-    parts = split_planes(cut)
-    parts[0][:] = luma[y1:y2, x1:x2]
-    for part, plane in zip(parts[1:], chroma, strict=True):
-        part[:] = plane[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2]
+    for part, plane in zip(split_planes(cut), cut_planes(planes, region), strict=True):
+        part[:] = plane
     return cut

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.blending.warp.field import NO_MAP
-from runtime.planes import split_planes
+from runtime.planes import cut_planes
 from runtime.types import FaceBox, Planes
 
 #: Samples half-way between pixels. As sharp as makes up for the straight lines drawn between
@@ -121,7 +121,7 @@ class _Source(NamedTuple):
 
     @classmethod
     def of(cls, planes: Planes, region: FaceBox) -> "_Source":
-        luma, *chroma = _cut(planes, region)
+        luma, *chroma = cut_planes(planes, region)
         return cls(region, _doubled(luma), chroma)
 
     def holds(self, box: FaceBox) -> bool:
@@ -150,7 +150,7 @@ def _even_numbers(height: int, width: int) -> NDArray[np.float32]:
 
 def samples(planes: Planes, region: FaceBox) -> Samples:
     """Cut an even region out of planes."""
-    luma, *chroma = _cut(planes, region)
+    luma, *chroma = cut_planes(planes, region)
     return Samples(luma, np.asarray(cv2.merge(chroma), np.uint8))
 
 
@@ -175,13 +175,6 @@ def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
     weight = cv2.resize(amount, size_wh, interpolation=cv2.INTER_LINEAR)[part]
     detail = cv2.subtract(luma[part], cv2.GaussianBlur(luma[part], (5, 5), 1.0), dtype=cv2.CV_32F)
     cv2.add(luma[part], cv2.multiply(detail, weight), dst=luma[part], dtype=cv2.CV_8U)
-
-
-def _cut(planes: Planes, region: FaceBox) -> list[Grey]:
-    """Give views of the three planes of an even region."""
-    luma, *chroma = split_planes(planes)
-    half = np.s_[region.y1 // 2 : region.y2 // 2, region.x1 // 2 : region.x2 // 2]
-    return [luma[region.y1 : region.y2, region.x1 : region.x2], *(plane[half] for plane in chroma)]
 
 
 def _doubled(luma: Grey) -> Grey:
