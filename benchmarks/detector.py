@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
 
 from benchmarks.quantized import quantize_convolutions
@@ -32,9 +31,8 @@ def measure_detector(frame: Frame, *, rounds: int = 2) -> dict[str, Any]:
     network = S3FD().eval()
     exact = export_s3fd(network, name="s3fd", checkpoint_sha256="", licence="random")
     small = quantize_convolutions(exact, [frame[None]])
-    compiled = {
-        name: FaceNetwork(model, name, threads=0) for name, model in _models(exact, small).items()
-    }
+    models = {"OpenVINO f32": exact, "OpenVINO int8": small}
+    compiled = {name: FaceNetwork(model, name, threads=0) for name, model in models.items()}
     sides: dict[str, Side] = {BASELINE: _torch_side(network, frame)}
     sides |= {name: _side(runs, frame) for name, runs in compiled.items()}
     return {
@@ -42,10 +40,6 @@ def measure_detector(frame: Frame, *, rounds: int = 2) -> dict[str, Any]:
         "sides": take_turns(sides, baseline=BASELINE, rounds=rounds),
         "int8_error": _error(*(runs(frame[None]) for runs in compiled.values())),
     }
-
-
-def _models(exact: ov.Model, small: ov.Model) -> dict[str, ov.Model]:
-    return {"OpenVINO f32": exact, "OpenVINO int8": small}
 
 
 def _side(network: FaceNetwork, frame: Frame) -> Side:
