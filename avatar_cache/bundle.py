@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avatar_cache.manifest import MAX_BYTES, Manifest, Member
 from avatar_cache.members import MANIFEST, MEMBER_PATTERN, needed_names
+from avatar_cache.stored_rows import StoredRows
 from runtime.errors import AvatarCorruptError, AvatarNotFoundError
 
 _BLOCK = 1 << 20
@@ -58,7 +58,7 @@ class Bundle:
             raise
 
     def close(self) -> None:
-        """Close the file; mapped arrays stay valid."""
+        """Close the file; arrays can be read no more."""
         self._file.close()
 
     def read(self, name: str) -> bytes:
@@ -95,8 +95,8 @@ class Bundle:
             raise self.corrupt(name)
         self._verified.add(name)
 
-    def array(self, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Map an array from disk; its hash is checked the first time.
+    def array(self, name: str, kinds: str, shape: tuple[int, ...]) -> StoredRows:
+        """Give an array to read rows of; its hash is checked the first time.
 
         Args:
             name: Member in NumPy's file format.
@@ -117,8 +117,7 @@ class Bundle:
         is_expected = dtype.name in kinds.split() and found_shape[: len(shape)] == shape
         if not is_expected or header_bytes + count * dtype.itemsize != end - offset:
             raise self.corrupt(name)
-        start = offset + header_bytes
-        return np.memmap(self._file, dtype, "r", offset=start, shape=found_shape)
+        return StoredRows(self._file, dtype, found_shape, start=offset + header_bytes)
 
     def corrupt(self, name: str) -> AvatarCorruptError:
         """Give the error that names a damaged member and how to repair it."""

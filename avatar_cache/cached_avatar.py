@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from avatar_cache.bundle import Bundle
 from avatar_cache.face_path import PATH_COLUMNS
 from avatar_cache.manifest import Manifest
 from avatar_cache.members import alpha_name, feature_name, segment_name
+from avatar_cache.stored_rows import StoredRows
 from runtime import boxes, crops
 from runtime.errors import AvatarCorruptError
 from runtime.faces.mesh_points import POINT_COUNT
@@ -208,28 +209,28 @@ class CachedAvatar:
             box=box,
             angle=angle,
             crop=_crop(planes, box, angle, self.size),
-            landmarks=np.array(self._landmarks[index]),
-            features=tuple(np.array(level[index]) for level in self._levels) or None,
+            landmarks=self._landmarks[index],
+            features=tuple(level[index] for level in self._levels) or None,
             has_face=bool(row[5]),
             alpha=alpha,
             cover=self._cover(index),
         )
 
-    def _read_path(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _read_path(self) -> tuple[NDArray[np.float32], StoredRows]:
         table = self._bundle.array("faces.npy", "float32", (len(self), len(PATH_COLUMNS)))
         mesh = self._bundle.array("landmarks.npy", "float32", (len(self), POINT_COUNT, 2))
-        return table, mesh
+        return table.whole(), mesh
 
-    def _read_covers(self) -> NDArray[np.uint8] | None:
+    def _read_covers(self) -> StoredRows | None:
         if not self.manifest.covered:
             return None
         return self._bundle.array("covers.npy", "uint8", (len(self), COVER_SIZE, COVER_SIZE))
 
     def _cover(self, index: int) -> Cover | None:
-        cover = None if self._covers is None else np.array(self._covers[index])
+        cover = None if self._covers is None else self._covers[index]
         return cover if cover is not None and cover.any() else None
 
-    def _feature_levels(self, digest: str | None) -> tuple[NDArray[Any], ...]:
+    def _feature_levels(self, digest: str | None) -> tuple[StoredRows, ...]:
         if digest is None or digest not in self.manifest.features:
             return ()
         return tuple(

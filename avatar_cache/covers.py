@@ -108,16 +108,17 @@ def _stretches(path: FacePath, cuts: list[int]) -> list[tuple[int, int]]:
 
 
 def _in_crop(rows: Rows, path: FacePath, index: int, size: tuple[int, int]) -> Cover:
-    row = rows[path.before[index]]
-    if not path.has_face[index] or not row["cover"].any():
+    row = int(path.before[index])
+    if not path.has_face[index] or not rows.facts["is_covered"][row]:
         return _NOTHING
-    seen = crop_to_frame(*_view(row["landmarks"], float(row["angle"]), size))
+    landmarks, cover = rows.face(row)
+    seen = crop_to_frame(*_view(landmarks, float(rows.facts["angle"][row]), size))
     x1, y1, x2, y2 = path.boxes[index].tolist()
     shown = crop_to_frame(FaceBox(x1, y1, x2, y2), float(path.angles[index]))
     to_seen = compose_affine(_PARTS, compose_affine(invert_affine(seen), shown))
     to_seen = compose_affine(to_seen, invert_affine(_PARTS))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(row["cover"], to_seen, _NOTHING.shape, flags=flags), np.uint8)
+    return np.asarray(cv2.warpAffine(cover, to_seen, _NOTHING.shape, flags=flags), np.uint8)
 
 
 #: From crop pixels to those of a cover, both at pixel centres.

@@ -22,8 +22,8 @@ LONGEST_BRIDGE_S = 0.5
 ANGLE_SCALE = 60.0
 #: Degrees beyond the limit after which a face is turned by its whole roll.
 TURNING_REACH = 4.0
-#: Rows of landmarks handled at once: about 4 MB.
-_BLOCK = 1000
+#: Frames whose landmarks are handled at once: the sums over them take about 20 MB.
+_BLOCK = 200
 
 #: One frame of the path, as stored in ``faces.npy``.
 PATH_COLUMNS = ("x1", "y1", "x2", "y2", "angle", "has_face", "score", "opening")
@@ -93,7 +93,7 @@ def build_path(
     before, after, share = _neighbours(chosen, cuts)
     if options.on_missing_face != "interpolate":
         share = np.zeros_like(share)
-    angles = _mixed(rows["angle"].astype(np.float64)[:, None], before, after, share)[:, 0]
+    angles = _mixed(rows.facts["angle"].astype(np.float64)[:, None], before, after, share)[:, 0]
     has_face = _bridge(seen, cuts, options, framing.fps)
     if options.smooth and not framing.is_fixed:
         angles = _steady_angles(angles, has_face, cuts)
@@ -102,7 +102,7 @@ def build_path(
     corners = (
         _corners(rows, before, after, share, angles)
         if turns
-        else _mixed(rows["box"].astype(np.float64), before, after, share)
+        else _mixed(rows.facts["box"].astype(np.float64), before, after, share)
     )
     if options.smooth and not framing.is_fixed:
         corners = boxes.smooth_boxes(corners, has_face, cuts=cuts)
@@ -118,7 +118,7 @@ def landmark_blocks(rows: Rows, path: FacePath) -> Iterator[NDArray[np.float32]]
         # Frames beside the block have a say in it, so blocks join without a seam.
         begin, end = max(0, first - REACH), min(len(path.share), last + REACH)
         part = slice(begin, end)
-        mesh = _mixed(rows["landmarks"], path.before[part], path.after[part], path.share[part])
+        mesh = _meshes(rows, path.before[part], path.after[part], path.share[part])
         for start, stop in path.calm:
             if start < end and stop > begin:
                 stretch = slice(max(start, begin) - begin, min(stop, end) - begin)
@@ -128,8 +128,8 @@ def landmark_blocks(rows: Rows, path: FacePath) -> Iterator[NDArray[np.float32]]
 
 def path_table(rows: Rows, path: FacePath) -> NDArray[np.float32]:
     """Give the path as stored: float32 ``(n, 8)``, see ``PATH_COLUMNS``."""
-    scores, openings = rows["score"][path.before], rows["opening"][path.before]
-    columns = [*path.boxes.T, path.angles, path.has_face, scores, openings]
+    facts = rows.facts[path.before]
+    columns = [*path.boxes.T, path.angles, path.has_face, facts["score"], facts["opening"]]
     return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
 
 
@@ -142,10 +142,11 @@ def rest_frame(rows: Rows, path: FacePath, chosen: NDArray[np.intp]) -> tuple[in
     known = np.flatnonzero((chosen != NO_ROW) & path.has_face)
     if not known.size:
         return 0, 0.0
-    openings = rows["opening"][chosen[known]].astype(np.float64)
+    facts = rows.facts[chosen[known]]
+    openings = facts["opening"].astype(np.float64)
     # A neighbour's opening counts too: one closed frame in the middle of speech is a bad rest.
     around = np.convolve(np.pad(openings, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-    best = int(np.argmin(around + 0.1 * rows["yaw"][chosen[known]]))
+    best = int(np.argmin(around + 0.1 * facts["yaw"]))
     return int(known[best]), float(openings[best])
 
 
@@ -219,6 +220,22 @@ def _mixed(
     return mixed
 
 
+def _meshes(
+    rows: Rows,
+    before: NDArray[np.intp],
+    after: NDArray[np.intp],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Give the landmarks of some frames as they were read, ``(k, 468, 2)``."""
+    meshes = rows.landmarks(before).astype(np.float64)
+    between = np.flatnonzero(share)
+    if between.size:
+        weight = share[between, None, None]
+        meshes[between] *= 1 - weight
+        meshes[between] += weight * rows.landmarks(after[between])
+    return meshes
+
+
 def _steady_angles(
     angles: NDArray[np.float64], has_face: NDArray[np.bool_], cuts: list[int]
 ) -> NDArray[np.float64]:
@@ -240,7 +257,7 @@ def _corners(
     parts = []
     for first in range(0, len(share), _BLOCK):
         part = slice(first, first + _BLOCK)
-        mesh = _mixed(rows["landmarks"], before[part], after[part], share[part])
+        mesh = _meshes(rows, before[part], after[part], share[part])
         parts.append(mesh_points.framing(mesh.astype(np.float32), angles[part]))
     return np.concatenate(parts)
 

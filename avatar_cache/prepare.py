@@ -58,12 +58,12 @@ def prepare_avatar(
         pictures = read_source(source, info, options)
         seen = SourcePass(writer, spool, options, detector, info, progress).run(pictures)
         rows = spool.rows()
-        if not len(rows):
+        if not len(rows.facts):
             raise _no_face(seen, source, detector)
         face_id = options.face_id
         if options.face_at is not None:
-            face_id = selection.nearest_face(rows, options.face_at)
-        chosen = selection.choose_rows(rows, seen.frame_count, seen.cuts, face_id)
+            face_id = selection.nearest_face(rows.facts, options.face_at)
+        chosen = selection.choose_rows(rows.facts, seen.frame_count, seen.cuts, face_id)
         _check_missing(chosen, source, options)
         framing = _framing(seen, options, detector)
         path = face_path.build_path(rows, chosen, seen.cuts, options, framing)
@@ -155,8 +155,8 @@ def _manifest(
         has_alpha=seen.has_alpha,
         rest_index=rest_index,
         rest_opening=round(rest_opening, 4),
-        face_id=None if is_fixed else int(rows["face_id"][chosen[path.has_face][0]]),
-        faces=() if is_fixed else selection.summarize_faces(rows, seen.fps),
+        face_id=None if is_fixed else int(rows.facts["face_id"][chosen[path.has_face][0]]),
+        faces=() if is_fixed else selection.summarize_faces(rows.facts, seen.fps),
         missing=selection.frame_ranges(~path.has_face),
         bridged=selection.frame_ranges(path.bridged),
     )

@@ -6,23 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_cache.manifest import FaceTrack
-from avatar_cache.spool import ROW, Rows
+from avatar_cache.spool import Facts
 from runtime import boxes
 from runtime.errors import FaceNotFoundError
 
 #: No row: the frame does not show the face.
 NO_ROW = -1
-#: What is told of each face.
-_FACTS = ("frame", "face_id", "score", "angle", "yaw", "box")
 
 
 def choose_rows(
-    rows: Rows, frame_count: int, cuts: list[int], face_id: int | None
+    facts: Facts, frame_count: int, cuts: list[int], face_id: int | None
 ) -> NDArray[np.intp]:
     """Choose one face for every frame.
 
     Args:
-        rows: All faces found.
+        facts: Of all faces found.
         frame_count: Number of frames.
         cuts: Frames at which a new shot begins.
         face_id: The face asked for; ``None`` for the largest, most present one of each shot.
@@ -34,40 +32,36 @@ def choose_rows(
         FaceNotFoundError: There is no face of this number.
     """
     chosen = np.full(frame_count, NO_ROW, np.intp)
-    if face_id is not None and not (rows["face_id"] == face_id).any():
-        known = ", ".join(map(str, np.unique(rows["face_id"]).tolist()))
+    if face_id is not None and not (facts["face_id"] == face_id).any():
+        known = ", ".join(map(str, np.unique(facts["face_id"]).tolist()))
         raise FaceNotFoundError(f"no face {face_id} in the source; faces found: {known}")
     edges = [0, *sorted(set(cuts)), frame_count]
     for first, last in itertools.pairwise(edges):
-        begin, end = np.searchsorted(rows["frame"], [first, last])
-        wanted = most_visible(rows[begin:end]) if face_id is None else face_id
-        mine = begin + np.flatnonzero(rows["face_id"][begin:end] == wanted)
-        chosen[rows["frame"][mine]] = mine
+        begin, end = np.searchsorted(facts["frame"], [first, last])
+        wanted = most_visible(facts[begin:end]) if face_id is None else face_id
+        mine = begin + np.flatnonzero(facts["face_id"][begin:end] == wanted)
+        chosen[facts["frame"][mine]] = mine
     return chosen
 
 
-def nearest_face(rows: Rows, point: tuple[int, int]) -> int:
+def nearest_face(facts: Facts, point: tuple[int, int]) -> int:
     """Give the face whose first box has its centre nearest to a point (x, y in pixels)."""
-    ids, first = np.unique(rows["face_id"], return_index=True)
-    centres = boxes.to_centres(rows["box"][first].astype(np.float64))[:, :2]
+    ids, first = np.unique(facts["face_id"], return_index=True)
+    centres = boxes.to_centres(facts["box"][first].astype(np.float64))[:, :2]
     return int(ids[np.argmin(np.hypot(*(centres - point).T))])
 
 
-def most_visible(rows: Rows) -> int:
+def most_visible(facts: Facts) -> int:
     """Give the face whose area summed over all frames is largest; 0 when there is none."""
-    if not len(rows):
+    if not len(facts):
         return 0
-    ids, groups = np.unique(rows["face_id"], return_inverse=True)
-    areas = boxes.area(rows["box"].astype(np.float64))
+    ids, groups = np.unique(facts["face_id"], return_inverse=True)
+    areas = boxes.area(facts["box"].astype(np.float64))
     return int(ids[np.argmax(np.bincount(groups, areas))])
 
 
-def summarize_faces(rows: Rows, fps: float) -> tuple[FaceTrack, ...]:
+def summarize_faces(facts: Facts, fps: float) -> tuple[FaceTrack, ...]:
     """List every face with its first box, its times and how it holds its head."""
-    # Choosing rows copies them, and landmarks and covers make a row 150 times as long.
-    facts = np.empty(len(rows), [(name, ROW[name]) for name in _FACTS])
-    for name in _FACTS:
-        facts[name] = rows[name]
     return tuple(
         _summarize(facts[facts["face_id"] == face_id], fps)
         for face_id in np.unique(facts["face_id"]).tolist()
@@ -79,18 +73,18 @@ def frame_ranges(present: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     return tuple(boxes.runs(present))
 
 
-def _summarize(rows: Rows, fps: float) -> FaceTrack:
-    seen = np.zeros(int(rows["frame"][-1]) + 1, np.bool_)
-    seen[rows["frame"]] = True
-    x1, y1, x2, y2 = rows["box"][0].tolist()
+def _summarize(facts: Facts, fps: float) -> FaceTrack:
+    seen = np.zeros(int(facts["frame"][-1]) + 1, np.bool_)
+    seen[facts["frame"]] = True
+    x1, y1, x2, y2 = facts["box"][0].tolist()
     return FaceTrack(
-        face_id=int(rows["face_id"][0]),
+        face_id=int(facts["face_id"][0]),
         box=(x1, y1, x2, y2),
         ranges_s=tuple(
             (round(first / fps, 3), round(last / fps, 3)) for first, last in frame_ranges(seen)
         ),
-        frames=len(rows),
-        score=round(float(rows["score"].max()), 3),
-        largest_yaw=round(float(rows["yaw"].max()), 3),
-        largest_roll=round(float(np.abs(rows["angle"]).max()), 1),
+        frames=len(facts),
+        score=round(float(facts["score"].max()), 3),
+        largest_yaw=round(float(facts["yaw"].max()), 3),
+        largest_roll=round(float(np.abs(facts["angle"]).max()), 1),
     )

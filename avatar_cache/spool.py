@@ -1,6 +1,7 @@
 """Faces found while a video streams by, kept on disk so that memory stays flat."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.faces import mesh_points
-from runtime.types import COVER_SIZE, Cover, Detection, FaceBox
+from runtime.types import COVER_SIZE, Cover, Detection, FaceBox, Landmarks
 
-#: One face of one frame.
-ROW = np.dtype(
+#: What a few numbers tell of one face in one frame: 41 bytes, kept in memory.
+FACTS = np.dtype(
     [
         ("frame", np.int32),
         ("face_id", np.int32),
@@ -20,21 +21,61 @@ ROW = np.dtype(
         ("opening", np.float32),
         ("yaw", np.float32),
         ("box", np.int32, (4,)),
+        ("is_covered", np.bool_),
+    ]
+)
+#: Its points and what covers it: 6 kB, kept on disk.
+SHAPE = np.dtype(
+    [
         ("landmarks", np.float32, (mesh_points.POINT_COUNT, 2)),
         ("cover", np.uint8, (COVER_SIZE, COVER_SIZE)),
     ]
 )
 
-Rows = NDArray[Any]
+#: ``(n,)`` of ``FACTS``, in the order of frames.
+Facts = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All faces found, in the order of frames.
+
+    Shapes are read, not mapped: a mapped file counts as this process's memory once it is read.
+
+    Attributes:
+        facts: What a few numbers tell of each.
+        path: The file of their shapes.
+    """
+
+    facts: Facts
+    path: Path
+
+    def landmarks(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Read the meshes of some rows, ``(k, 468, 2)``."""
+        meshes: NDArray[np.float32] = self._shapes(rows)["landmarks"]
+        return meshes
+
+    def face(self, row: int) -> tuple[Landmarks, Cover]:
+        """Read one row's mesh and what covers it."""
+        shape = self._shapes(np.array([row]))[0]
+        return shape["landmarks"], shape["cover"]
+
+    def _shapes(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        shapes = np.empty(len(rows), SHAPE)
+        with self.path.open("rb", buffering=0) as file:
+            for place, row in enumerate(rows.tolist()):
+                file.seek(row * SHAPE.itemsize)
+                file.readinto(shapes[place : place + 1].data)
+        return shapes
 
 
 class FaceSpool:
-    """Collects faces frame by frame, then gives them all as one mapped array."""
+    """Collects faces frame by frame, then gives them all."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("wb")
-        self._count = 0
+        self._facts = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -46,24 +87,24 @@ class FaceSpool:
         self, index: int, faces: list[Detection], covers: Sequence[Cover] | None = None
     ) -> None:
         """Keep the faces of frame ``index`` and what covers each; frames come in order."""
-        rows = np.zeros(len(faces), ROW)
+        facts, shapes = np.zeros(len(faces), FACTS), np.zeros(len(faces), SHAPE)
         if covers:
-            rows["cover"] = covers
-        for row, face in zip(rows, faces, strict=True):
-            row["frame"], row["face_id"] = index, face.face_id
-            row["score"], row["angle"], row["box"] = face.score, face.angle, face.box
-            row["landmarks"] = mesh_of(face)
-            row["opening"] = mesh_points.mouth_opening(row["landmarks"])
-            row["yaw"] = mesh_points.yaw_share(row["landmarks"])
-        self._file.write(rows.tobytes())
-        self._count += len(rows)
+            shapes["cover"] = covers
+            facts["is_covered"] = [cover.any() for cover in covers]
+        for fact, shape, face in zip(facts, shapes, faces, strict=True):
+            mesh = mesh_of(face)
+            fact["frame"], fact["face_id"] = index, face.face_id
+            fact["score"], fact["angle"], fact["box"] = face.score, face.angle, face.box
+            fact["opening"] = mesh_points.mouth_opening(mesh)
+            fact["yaw"] = mesh_points.yaw_share(mesh)
+            shape["landmarks"] = mesh
+        self._file.write(shapes.tobytes())
+        self._facts += facts.tobytes()
 
     def rows(self) -> Rows:
         """Give everything collected, in the order of frames."""
         self._file.flush()
-        if not self._count:
-            return np.zeros(0, ROW)
-        return np.memmap(self._path, ROW, "r", shape=(self._count,))
+        return Rows(np.frombuffer(bytes(self._facts), FACTS), self._path)
 
 
 def mesh_of(face: Detection) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ def covers_of(tmp_path, flags, *, cuts=(), move=0):
             found = THING if is_covered else np.zeros_like(THING)
             spool.add(index, [Detection(box, 0.9, landmarks)], [found])
         rows = spool.rows()
-        chosen = selection.choose_rows(rows, len(flags), list(cuts), None)
+        chosen = selection.choose_rows(rows.facts, len(flags), list(cuts), None)
         framing = Framing(size=SIZE, fps=25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
         path = face_path.build_path(rows, chosen, list(cuts), PrepareOptions(), framing)
         return list(covers.frame_covers(rows, path, list(cuts), SIZE))

@@ -33,7 +33,7 @@ def rows_of(tmp_path, frames):
 
 def path_of(tmp_path, frames, framing=FRAMING, cuts=(), **options):
     rows = rows_of(tmp_path, frames)
-    chosen = selection.choose_rows(rows, len(frames), list(cuts), None)
+    chosen = selection.choose_rows(rows.facts, len(frames), list(cuts), None)
     how = PrepareOptions(**options)
     return rows, chosen, face_path.build_path(rows, chosen, list(cuts), how, framing)
 
@@ -121,16 +121,16 @@ def test_the_rest_frame_is_the_one_with_the_most_closed_mouth(tmp_path):
     rows, chosen, path = path_of(tmp_path, frames)
     index, opening = face_path.rest_frame(rows, path, chosen)
     assert index == 3
-    assert opening == pytest.approx(float(rows["opening"][3]))
+    assert opening == pytest.approx(float(rows.facts["opening"][3]))
 
 
 def test_each_shot_takes_its_own_most_visible_face(tmp_path):
     small = Detection(FaceBox(0, 0, 50, 50), 0.9, np.zeros((5, 2), np.float32), 0.0, 0)
     large = Detection(FaceBox(100, 0, 250, 150), 0.9, np.zeros((5, 2), np.float32), 0.0, 1)
     rows = rows_of(tmp_path, [[small, large], [small, large], [small], [small]])
-    chosen = selection.choose_rows(rows, 4, [2], None)
-    assert rows["face_id"][chosen].tolist() == [1, 1, 0, 0]
-    unbroken = selection.choose_rows(rows, 4, [], None)
+    chosen = selection.choose_rows(rows.facts, 4, [2], None)
+    assert rows.facts["face_id"][chosen].tolist() == [1, 1, 0, 0]
+    unbroken = selection.choose_rows(rows.facts, 4, [], None)
     assert unbroken.tolist() == [1, 3, NO_ROW, NO_ROW]
 
 

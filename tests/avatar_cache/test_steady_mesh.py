@@ -70,7 +70,7 @@ def stored(tmp_path, meshes, *, cuts=(), **options):
         for index, mesh in enumerate(meshes.astype(np.float32)):
             spool.add(index, [Detection(FaceBox(100, 80, 260, 280), 0.9, mesh)])
         rows = spool.rows()
-        chosen = selection.choose_rows(rows, len(meshes), list(cuts), None)
+        chosen = selection.choose_rows(rows.facts, len(meshes), list(cuts), None)
         framing = Framing((400, 600), 25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
         path = face_path.build_path(rows, chosen, list(cuts), PrepareOptions(**options), framing)
         return np.concatenate(list(face_path.landmark_blocks(rows, path)))
