@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.animator import Animator, StreamOptions
@@ -83,6 +83,7 @@ def write_film(  # noqa: PLR0913 - what, from what, into what, and how to follow
     """
     fps = animator.rate(avatar, options)
     samples = frames = 0
+    encode = replace(encode or EncodeOptions(), is_still=len(avatar) == 1)
     with (
         open_sound(sound, block_s=BLOCK_S, max_s=max_sound_s) as opened,
         VideoWriter(

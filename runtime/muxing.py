@@ -11,39 +11,37 @@ import av.codec.context
 import av.container
 import av.video.stream
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.destination import Destination
+from runtime.encoder_picture import BT601, LIMITED_RANGE, EncoderPicture
 from runtime.errors import OptionError
 from runtime.media import exact_rate
-from runtime.planes import split_planes, write_patch
 from runtime.resampling import MuxAudio, Resampler, SoundArray
 from runtime.types import Patch
 
-#: Constant quality and speed of the H.264 encoder (benchmarks/encode.py). A talking face of 350
-#: pixels on a still 1024 x 1024 picture costs 3.4 ms a frame of one core with ``DEFAULT_TUNING``,
-#: where "veryfast" costs 6.1 ms and "superfast" alone five times the bits, for the same quality.
+#: Constant quality and speed of the H.264 encoder (benchmarks/encode.py).
 DEFAULT_CRF = 17
 DEFAULT_PRESET = "ultrafast"
-#: Macroblock-tree rate control spends bits on what stays on screen: the still picture once. The
-#: other tools that the preset leaves out pay for themselves in bits. Looking for scene cuts costs a
-#: tenth of the time and saves 3 % of the bits of a video that cuts twice a second, none of others.
-DEFAULT_TUNING = (
-    "mbtree=1:rc-lookahead=5:bframes=3:b-adapt=0:scenecut=0"
-    ":aq-mode=1:aq-strength=0.7:deblock=1:cabac=1"
-)
+#: With the default preset every frame is quantized alike, key frames half as coarsely: a talking
+#: face of 350 pixels on a still 1024 x 1024 picture costs 2.1 ms a frame of one core. Looking ahead
+#: to find what stays on screen (macroblock trees) costs 1.3 ms more for the same quality and bits;
+#: "superfast" and "veryfast" cost 5 and 6 ms.
+DEFAULT_TUNING = "ipratio=2:b-adapt=0:scenecut=0:deblock=1:cabac=1"
+#: Quantizers of most frames lie about this far above the constant quality that they look like.
+QUANTIZER_OVER_CRF = 3
+#: Frames between two neighbours save half the bits of a moving picture for a tenth of a
+#: millisecond; of a still one a tenth of the bits, for half a millisecond.
+MOVING_BFRAMES = 3
 #: Bits per second of AAC and Opus per number of channels.
 SOUND_BIT_RATE = {1: 128_000, 2: 192_000}
-#: An AAC frame of 1024 samples holds at most 6144 bits per channel (ISO 14496-3).
+#: An AAC frame of 1024 samples holds at most 6144 bits per channel (ISO 14496-3). The same share
+#: of the given samples, which end lower, keeps 44 dB of noise away and takes less time.
 MAX_BITS_PER_SAMPLE = 6
 #: Rates that are written; others go to the next higher one, or to 48 kHz. Lower AAC rates are left
 #: out because their frames of 1024 samples are longer than a video frame: the last one, padded,
 #: would end the sound visibly after the picture.
 AAC_RATES = (44100, 48000)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-#: SMPTE 170M = BT.601 in primaries, transfer and matrix (ISO 23091-2); 1 is limited range.
-BT601 = 6
-LIMITED_RANGE = 1
 #: Seconds between key frames in fragmented output, where each fragment starts with one.
 FRAGMENT_S = 1
 
@@ -55,15 +53,17 @@ class EncodeOptions:
     Attributes:
         crf: Constant quality, 0 (lossless) to 51; lower is better and larger.
         preset: Speed of libx264, "ultrafast" to "veryslow"; the default one is also tuned.
+        is_still: Little beside a face moves: frames are told from the last one alone.
         threads: Encoder threads.
         fragmented: Write MP4 that plays while it grows; needed for pipes and sockets.
-        low_latency: Give out each frame at once, at four times the bits; for live pictures.
+        low_latency: Give out each frame at once; for live pictures.
         deterministic: Same input, same bytes: one thread, nothing that tells date or version.
         metadata: Tags of the container, such as ``{"title": "..."}``.
     """
 
     crf: int = DEFAULT_CRF
     preset: str = DEFAULT_PRESET
+    is_still: bool = False
     threads: int = 1
     fragmented: bool = False
     low_latency: bool = False
@@ -107,7 +107,7 @@ class FilmEncoder:
         webm = format_name == "webm"
         alpha = alpha and webm
         self._video = _add_video(self._container, fps, size, options, alpha=alpha, webm=webm)
-        self._canvas = _Canvas(size, alpha=alpha)
+        self._picture = EncoderPicture(size, alpha=alpha)
         self._sound = _SoundTrack(self._container, audio, webm=webm) if audio else None
         if self._sound and options.deterministic:
             self._sound.stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -115,7 +115,7 @@ class FilmEncoder:
 
     def write(self, patch: Patch) -> None:
         """Encode the next frame."""
-        frame = self._canvas.draw(patch)
+        frame = self._picture.show(patch)
         frame.pts = self._frame
         self._frame += 1
         for packet in self._video.encode(frame):
@@ -142,30 +142,6 @@ class FilmEncoder:
             return
 
 
-class _Canvas:
-    """One reusable frame; the encoders copy it, so each picture may overwrite the last."""
-
-    def __init__(self, size: tuple[int, int], *, alpha: bool) -> None:
-        height, width = size
-        self._frame = av.VideoFrame(width, height, "yuva420p" if alpha else "yuv420p")
-        self._frame.colorspace = self._frame.color_primaries = self._frame.color_trc = BT601
-        self._frame.color_range = LIMITED_RANGE
-        views = [_plane_view(plane) for plane in self._frame.planes]
-        self._luma, self._u, self._v = views[:3]
-        self._alpha = views[3] if alpha else None
-
-    def draw(self, patch: Patch) -> av.VideoFrame:
-        reference = patch.reference
-        for view, plane in zip(
-            (self._luma, self._u, self._v), split_planes(reference.planes), strict=True
-        ):
-            np.copyto(view, plane)
-        write_patch(patch, self._luma, self._u, self._v)
-        if self._alpha is not None:
-            self._alpha[:] = 255 if reference.alpha is None else reference.alpha
-        return self._frame
-
-
 class _SoundTrack:
     """Cuts sound into codec frames, changing the rate where the codec needs it."""
 
@@ -179,7 +155,8 @@ class _SoundTrack:
         codec, coder = ("libopus", {}) if webm else ("aac", {"aac_coder": "fast"})
         stream = container.add_stream(codec, rate=self._rate, options=coder, layout=self._layout)
         self.stream = cast(av.audio.stream.AudioStream, stream)
-        most = MAX_BITS_PER_SAMPLE * self._rate * audio.channels
+        rate = min(audio.sample_rate, self._rate)
+        most = MAX_BITS_PER_SAMPLE * rate * audio.channels
         self.stream.bit_rate = min(SOUND_BIT_RATE[audio.channels], most)
         self._format = "flt" if webm else "fltp"
         self._resampler = Resampler(audio.sample_rate, self._rate, audio.channels)
@@ -213,11 +190,6 @@ class _SoundTrack:
         self._position += len(samples)
         for packet in self.stream.encode(frame):
             self._container.mux(packet)
-
-
-def _plane_view(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
 
 
 def _container_options(
@@ -272,12 +244,17 @@ def _add_video(
 
 
 def _x264_options(options: EncodeOptions) -> dict[str, str]:
-    result = {"crf": str(options.crf), "preset": options.preset}
+    result = {"preset": options.preset}
+    if options.preset == DEFAULT_PRESET:
+        bframes = 0 if options.is_still or options.low_latency else MOVING_BFRAMES
+        quantizer = min(options.crf + QUANTIZER_OVER_CRF, 51)
+        return result | {
+            "qp": str(quantizer),
+            "x264-params": f"{DEFAULT_TUNING}:bframes={bframes}",
+        }
     if options.low_latency:
         result["tune"] = "zerolatency"
-    elif options.preset == DEFAULT_PRESET:
-        result["x264-params"] = DEFAULT_TUNING
-    return result
+    return result | {"crf": str(options.crf)}
 
 
 def _vp9_options(options: EncodeOptions) -> dict[str, str]:

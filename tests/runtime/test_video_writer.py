@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from runtime.audio import open_sound
 from runtime.errors import OptionError, OutputError
@@ -68,6 +69,26 @@ def test_a_patch_is_written_into_its_reference_frame(tmp_path):
     with VideoWriter(tmp_path / "o.mp4", fps=25, size=SIZE, options=EncodeOptions(crf=4)) as writer:
         writer.write(patch)
     assert cv2.PSNR(next(read_frames(tmp_path / "o.mp4")), render(patch)) > 36
+
+
+def test_a_patch_is_gone_from_the_next_frame_of_the_same_picture(tmp_path):
+    below = reference(colourful())
+    pixels, touched = colourful(16, 16, seed=5), np.ones((16, 16), np.bool_)
+    corners = [(0, 0), (80, 48), (40, 20)]
+    patches = [Patch(below, FaceBox(x, y, x + 16, y + 16), pixels, touched) for x, y in corners]
+    with VideoWriter(tmp_path / "o.mp4", fps=25, size=SIZE, options=EncodeOptions(crf=4)) as writer:
+        for patch in patches:
+            writer.write(patch)
+    films = zip(read_frames(tmp_path / "o.mp4"), patches, strict=True)
+    assert all(cv2.PSNR(frame, render(patch)) > 36 for frame, patch in films)
+
+
+def test_frames_of_a_still_picture_are_told_from_earlier_ones_alone(tmp_path):
+    frames = [colourful(seed=seed) for seed in (1, 2)] * 6
+    path = write_film(tmp_path / "o.mp4", frames, options=EncodeOptions(is_still=True))
+    with av.open(path) as film:
+        kinds = {frame.pict_type for frame in film.decode(video=0)}
+    assert kinds <= {PictureType.I, PictureType.P}
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
