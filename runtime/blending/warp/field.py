@@ -32,7 +32,7 @@ _INVERSE_STEPS = 4
 _SIDES = np.linspace(0, 1, 6)
 _RIM = np.array([(a, b) for a in _SIDES for b in _SIDES if a in (0, 1) or b in (0, 1)])
 # cv2.remap takes both coordinates in its first map then.
-NO_MAP = np.empty(0, np.float32)
+_NO_MAP = np.empty(0, np.float32)
 
 
 def cell_of(eye_distance: float) -> int:
@@ -77,8 +77,8 @@ class WarpField:
             pose: Where the lips are to be.
 
         Returns:
-            Two grids float32 ``(2, rows, columns, 2)``, one sample in the middle of each cell:
-            source minus target, in pixels.
+            Along x and y two grids, float32 ``(2, 2, rows, columns)``, one sample in the middle of
+            each cell: source minus target, in pixels.
         """
         linear = self._shape.to_frame[:, :2].T
         forward = np.empty((2, self._rows * self._columns, 2), np.float32)
@@ -90,7 +90,8 @@ class WarpField:
         backward = self._inverse(forward.reshape(2 * self._rows, self._columns, 2))
         size_wh = (2 * self._columns, 4 * self._rows)
         finer = cv2.resize(backward, size_wh, interpolation=cv2.INTER_CUBIC)
-        return np.asarray(finer, np.float32).reshape(2, 2 * self._rows, 2 * self._columns, 2)
+        shape = (2, 2, 2 * self._rows, 2 * self._columns)
+        return np.asarray(cv2.split(finer), np.float32).reshape(shape)
 
     def _inverse(self, forward: NDArray[np.float32]) -> NDArray[np.float32]:
         """Invert a displacement by fixed-point iteration on the grid."""
@@ -98,7 +99,7 @@ class WarpField:
         for _ in range(_INVERSE_STEPS):
             at = cv2.scaleAdd(there, -1 / self._step, self._cells)
             there = cv2.remap(
-                forward, at, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                forward, at, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
         return np.negative(there, dtype=np.float32)
 

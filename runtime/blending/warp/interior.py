@@ -34,7 +34,7 @@ class Picture(NamedTuple):
 
     Attributes:
         luma: float32 ``(h, w)``, both even.
-        chroma: float32 ``(h // 2, w // 2, 2)``.
+        chroma: float32 ``(2, h // 2, w // 2)``.
     """
 
     luma: Floats
@@ -46,7 +46,7 @@ class Layer(NamedTuple):
 
     Attributes:
         luma: float32 ``(h, w)``, already weighted.
-        chroma: float32 ``(h // 2, w // 2, 2)``, already weighted.
+        chroma: float32 ``(2, h // 2, w // 2)``, already weighted.
         cover: Weights, ``(h, w)``.
     """
 
@@ -57,7 +57,7 @@ class Layer(NamedTuple):
     def over(self, under: Picture) -> Picture:
         """Lay it over a picture."""
         kept = 1 - self.cover
-        chroma = under.chroma * halved(kept)[..., None] + self.chroma
+        chroma = under.chroma * halved(kept) + self.chroma
         return Picture(under.luma * kept + self.luma, chroma)
 
 
@@ -110,47 +110,55 @@ class Interior:
         place = _Place.of(at, contour)
         cover = self._cover(place)
         if float(cover.max()) > _LEAST_COVER:
-            inside = self._inside(place, light)
-            chroma = inside.chroma * halved(cover)[..., None]
-            layer = Layer(inside.luma * cover, chroma, cover)
+            luma, chroma = self._inside(place, light)
+            luma *= cover
+            chroma *= halved(cover)
+            layer = Layer(luma, chroma, cover)
         else:
             layer = Layer(np.zeros_like(under.luma), np.zeros_like(under.chroma), cover * 0)
         return self._close(layer, under, place)
 
     def _cover(self, place: "_Place") -> Floats:
         soft = max(2.4, 1.3 * self._unit)
-        below = np.clip((place.y - place.top) / soft + 0.5, 0, 1)
-        above = np.clip((place.bottom - place.y) / soft + 0.5, 0, 1)
         tall = smoothstep(place.height, 0.3 * self._unit, 2.2 * self._unit)
         corners = smoothstep(np.minimum(place.across, 1 - place.across), -0.005, 0.05)
-        return np.asarray(below * above * (tall * corners), np.float32)
+        cover = _ramp(place.below_top, soft)
+        cover *= _ramp(place.above_bottom, soft)
+        cover *= tall * corners
+        return cover
 
     def _inside(self, place: "_Place", light: float) -> Picture:
         """Paint the cavity, the flesh in it, the teeth and the shadow on them all."""
-        palette, shadow = self._palette, self._shadow(place)
-        flesh = self._flesh(place)
-        half_flesh = halved(flesh)[..., None]
-        luma = palette.dark[0] + (palette.tongue[0] - palette.dark[0]) * flesh
-        chroma = palette.dark[1:] + (palette.tongue[1:] - palette.dark[1:]) * half_flesh
+        dark, flesh = self._palette.dark, self._flesh(place)
+        bright = self._palette.tongue - dark
+        luma, chroma = flesh * bright[0], halved(flesh) * bright[1:, None, None]
+        luma += dark[0]
+        chroma += dark[1:, None, None]
         if self.shows_teeth:
             teeth, cover = self._own_teeth(place)
         else:
             teeth, cover = self._drawn_teeth(place, light)
         luma += (teeth.luma - luma) * cover
-        chroma += (teeth.chroma - chroma) * halved(cover)[..., None]
+        chroma += (teeth.chroma - chroma) * halved(cover)
         # Light that lips and gums have thrown back is as red as they are: only brightness falls.
-        luma *= shadow
-        return Picture(luma + BLACK, chroma + GREY)
+        luma *= self._shadow(place)
+        luma += BLACK
+        chroma += GREY
+        return Picture(luma, chroma)
 
     def _flesh(self, place: "_Place") -> Floats:
         """Give how much is seen of the tongue and of the inner side of the lower lip."""
         eye, beside = self._eye, np.abs(self._from_middle(place.x))
         wide = smoothstep(place.height, 0.05 * eye, 0.13 * eye)
         share = 0.75 * wide * (1 - smoothstep(beside, 0.10, 0.28))
-        down = (place.y - place.top) / np.maximum(place.height, np.float32(1e-3))
-        tongue = smoothstep(np.asarray(down, np.float32), 0.45, 1.0) * share
-        above_lip = np.maximum(place.bottom - place.y, 0) * np.float32(1 / (_INNER_LIP * eye))
-        return np.asarray(np.maximum(tongue, 0.6 * np.exp(-above_lip)), np.float32)
+        down = np.divide(place.below_top, np.maximum(place.height, 1e-3), dtype=np.float32)
+        tongue = smoothstep(down, 0.45, 1.0)
+        tongue *= share
+        lip = np.maximum(place.above_bottom, 0)
+        lip *= np.float32(-1 / (_INNER_LIP * eye))
+        np.exp(lip, out=lip)
+        lip *= np.float32(0.6)
+        return np.maximum(tongue, lip, out=tongue)
 
     def _drawn_teeth(self, place: "_Place", light: float) -> tuple[Picture, Floats]:
         """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
@@ -158,16 +166,16 @@ class Interior:
         row = Teeth.at(np.abs(self._from_middle(place.x)), 1 / eye)
         rest = np.interp(place.x, line[:, 0], line[:, 1])
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
-        edge = np.asarray(rest + eye * row.edge + grow, np.float32)
-        depth = edge - place.y
-        cover = np.clip(depth / np.float32(max(3.2, 1.7 * self._unit)) + 0.5, 0, 1)
+        depth = np.asarray(rest + eye * row.edge + grow, np.float32) - place.y
+        cover = _ramp(depth, max(3.2, 1.7 * self._unit))
         cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
         # A mouth that is hardly open lets little light in.
         lit = 0.82 + 0.18 * smoothstep(float(place.height.max()), 0.02 * eye, 0.12 * eye)
-        bright = row.shade * lit * neck_shade(depth / np.float32(eye))
+        depth *= np.float32(1 / eye)
+        bright = neck_shade(depth)
+        bright *= row.shade * lit
         tooth = self._palette.tooth
-        teeth = Picture(bright * tooth[0], halved(bright)[..., None] * tooth[1:])
-        return teeth, cover
+        return Picture(bright * tooth[0], halved(bright) * tooth[1:, None, None]), cover
 
     def _from_middle(self, x: Floats) -> Floats:
         """Give how far columns lie from the middle of the teeth, in eye distances.
@@ -181,30 +189,33 @@ class Interior:
         """Fetch the picture's own upper teeth: they follow the upper lip only upwards."""
         unit = self._unit
         top, bottom = (np.interp(place.x, c[:, 0], c[:, 1]).astype(np.float32) for c in self._own)
-        raised = np.maximum(top - place.top, 0)
-        y = place.y + raised * np.exp(np.maximum(place.y - place.top, 0) * (-0.1 / unit))
-        cover = np.clip((y - top) / (1.5 * unit), 0, 1)
-        cover *= np.clip((bottom - unit - y) / (2.5 * unit), 0, 1)
+        y = np.maximum(place.below_top, 0)
+        y *= np.float32(-0.1 / unit)
+        np.exp(y, out=y)
+        y *= np.maximum(top - place.top, 0)
+        y += place.y
+        cover = _ramp(y - top, 1.5 * unit, 0)
+        cover *= _ramp((bottom - np.float32(unit)) - y, 2.5 * unit, 0)
         cover *= smoothstep(np.maximum(bottom - top, 0), 1.5 * unit, 4 * unit)
-        rows = np.asarray(y - self._at.y1, np.float32)
-        columns = np.broadcast_to(place.x - self._at.x1, rows.shape).astype(np.float32)
-        luma = cv2.remap(self._picture.luma, columns, rows, cv2.INTER_LINEAR)
-        chroma = cv2.remap(
-            self._picture.chroma,
-            halved(columns) / 2 - np.float32(0.25),
-            halved(rows) / 2 - np.float32(0.25),
-            cv2.INTER_LINEAR,
-        )
-        teeth = Picture(np.asarray(luma - BLACK), np.asarray(chroma - GREY))
-        return teeth, np.asarray(cover, np.float32)
+        y -= self._at.y1
+        x = np.repeat(place.x[None] - self._at.x1, len(y), 0)
+        luma = cv2.remap(self._picture.luma, x, y, cv2.INTER_LINEAR)
+        x, y = (halved(along) * np.float32(0.5) - np.float32(0.25) for along in (x, y))
+        chroma = [cv2.remap(plane, x, y, cv2.INTER_LINEAR) for plane in self._picture.chroma]
+        return Picture(luma - BLACK, np.asarray(chroma, np.float32) - GREY), cover
 
     def _shadow(self, place: "_Place") -> Floats:
         """Darken under the upper lip and towards the corners."""
-        unit, strength = self._unit, 0.20 if self.shows_teeth else 0.30
-        upper = np.exp(np.maximum(place.y - place.top, 0) * np.float32(-1 / (2.2 * unit)))
+        strength = np.float32(0.20 if self.shows_teeth else 0.30)
         corner = 1 - 0.55 * np.exp(-np.minimum(place.across, 1 - place.across) / 0.07)
-        lit = 1 - np.float32(strength) * upper
-        return np.asarray(np.clip(lit * corner, 0.15, 1), np.float32)
+        lit = np.maximum(place.below_top, 0)
+        lit *= np.float32(-1 / (2.2 * self._unit))
+        np.exp(lit, out=lit)
+        lit *= -strength
+        lit += 1
+        lit *= corner
+        np.maximum(lit, np.float32(0.15), out=lit)
+        return np.minimum(lit, 1, out=lit)
 
     def _close(self, layer: Layer, under: Picture, place: "_Place") -> Layer:
         """Run specks of teeth between lips that meet together, along the line."""
@@ -212,32 +223,56 @@ class Interior:
         shut = shut * smoothstep(np.minimum(place.across, 1 - place.across), -0.02, 0.08)
         if float(shut.max()) < _LEAST_COVER:
             return layer
-        away = (place.y - (place.top + place.bottom) / 2) / np.float32(0.9 * self._unit + 0.5)
-        line = np.asarray(np.exp(-away * away) * shut, np.float32)
+        # Half-way between the lips, downwards.
+        line = place.below_top - place.above_bottom
+        line *= np.float32(0.5 / (0.9 * self._unit + 0.5))
+        line *= line
+        np.exp(np.negative(line, out=line), out=line)
+        line *= shut
         shown, reach = layer.over(under), max(1, int(5 * self._unit))
-        run = (cv2.blur(shown.luma, (2 * reach + 1, 1)) - BLACK) * _LINE_SHADE + BLACK
+        run = cv2.blur(shown.luma, (2 * reach + 1, 1))
+        run = run * np.float32(_LINE_SHADE) + np.float32(BLACK * (1 - _LINE_SHADE))
         luma = layer.luma + (run - layer.luma) * line
-        tint = cv2.blur(shown.chroma, (reach // 2 * 2 + 1, 1))
-        chroma = layer.chroma + (tint - layer.chroma) * halved(line)[..., None]
+        tint = [cv2.blur(plane, (reach // 2 * 2 + 1, 1)) for plane in shown.chroma]
+        chroma = layer.chroma + (tint - layer.chroma) * halved(line)
         return Layer(luma, chroma, layer.cover + (1 - layer.cover) * line)
 
 
 class _Place(NamedTuple):
-    """Coordinates of a level rectangle: rows ``(h, 1)``, everything else ``(w,)``."""
+    """Coordinates of a level rectangle.
+
+    Attributes:
+        y: Its rows, ``(h, 1)``.
+        x: Its columns, ``(w,)``, as are the next three.
+        top: Inner edge of the upper lip.
+        height: Of the opening.
+        across: Where columns lie between the corners, 0 to 1.
+        below_top: How far pixels lie below the upper lip, ``(h, w)``.
+        above_bottom: How far they lie above the lower lip, ``(h, w)``.
+    """
 
     y: Floats
     x: Floats
     top: Floats
-    bottom: Floats
     height: Floats
     across: Floats
+    below_top: Floats
+    above_bottom: Floats
 
     @classmethod
     def of(cls, at: FaceBox, contour: Contour) -> "_Place":
         y = np.arange(at.y1, at.y2, dtype=np.float32)[:, None]
         x = np.arange(at.x1, at.x2, dtype=np.float32)
-        height = contour.lower - contour.upper
-        return cls(y, x, contour.upper, contour.lower, height, contour.across)
+        top, bottom = contour.upper, contour.lower
+        return cls(y, x, top, bottom - top, contour.across, y - top, bottom - y)
+
+
+def _ramp(values: Floats, soft: float, middle: float = 0.5) -> Floats:
+    """Rise from 0 to 1 over a length, being ``middle`` where values are 0."""
+    risen = values * np.float32(1 / soft)
+    risen += np.float32(middle)
+    np.minimum(np.maximum(risen, 0, out=risen), 1, out=risen)
+    return risen
 
 
 def halved(values: Floats) -> Floats:

@@ -45,14 +45,14 @@ class Level:
         """Give displacements of a region of the frame from those of a level rectangle.
 
         Args:
-            move: float32 ``(h, w, 2)`` in the level rectangle ``part``.
+            move: x and y, float32 ``(2, h, w)``, in the level rectangle ``part``.
             part: Level rectangle.
             region: Region of the frame inside it, or round it: nothing moves beyond ``part``.
         """
         in_region = self.values(move, part, region)
         if self.is_upright:
             return in_region
-        return np.asarray(cv2.transform(in_region, self._to_frame[:, :2]), np.float32)
+        return np.asarray(np.tensordot(self._to_frame[:, :2], in_region, 1), np.float32)
 
     def values(
         self, level: NDArray[np.float32], part: FaceBox, region: FaceBox, *, scale: int = 1
@@ -60,14 +60,14 @@ class Level:
         """Give values of a region of the frame from those of a level rectangle, 0 beyond it.
 
         Args:
-            level: float32 ``(h, w)`` or ``(h, w, c)``.
+            level: float32 ``(h, w)`` or ``(c, h, w)``.
             part: Level rectangle.
             region: Region of the frame.
             scale: 2 for values at chroma resolution.
         """
         if self.is_upright:
             y, x = (region.y1 - part.y1) // scale, (region.x1 - part.x1) // scale
-            return level[y : y + region.height // scale, x : x + region.width // scale]
+            return level[..., y : y + region.height // scale, x : x + region.width // scale]
         return _resampled(level, self._from_frame, region, part, scale, cv2.BORDER_CONSTANT)
 
     def grid(
@@ -88,7 +88,7 @@ class Level:
         """Cut a level rectangle out of pixels of the frame.
 
         Args:
-            pixels: uint8 ``(h, w)`` or ``(h, w, c)``.
+            pixels: uint8 ``(h, w)`` or ``(c, h, w)``.
             region: Where they are in the frame.
             part: Level rectangle; the nearest pixel stands for what lies outside.
             scale: 2 for chroma.
@@ -114,5 +114,8 @@ def _resampled(
     affine = np.column_stack([to_source[:, :2], shift])
     size_wh = (target.width // scale, target.height // scale)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    turned = cv2.warpAffine(values, affine, size_wh, flags=flags, borderMode=border)
-    return np.asarray(turned, np.float32)
+    turned = [
+        cv2.warpAffine(plane, affine, size_wh, flags=flags, borderMode=border)
+        for plane in values.reshape(-1, *values.shape[-2:])
+    ]
+    return np.asarray(turned, np.float32).reshape(*values.shape[:-2], *size_wh[::-1])

@@ -23,7 +23,7 @@ class Moves:
         """Take one frame's displacements.
 
         Args:
-            grids: Above and below the mouth line, ``(2, rows, columns, 2)``.
+            grids: Along x and y, each above and below the mouth line, ``(2, 2, rows, columns)``.
             contour: Lips and mouth line over the window's columns.
             window: Level rectangle of the grids.
             cell: Side of a grid cell in pixels.
@@ -37,9 +37,7 @@ class Moves:
             at: A rectangle that changes in any case.
         """
         cell, window = self._cell, self._window
-        far = np.abs(self._grids)
-        far = np.maximum(far[0], far[1])
-        moves = np.maximum(far[..., 0], far[..., 1]) > LEAST_MOVE
+        moves = np.abs(self._grids).max((0, 1)) > LEAST_MOVE
         rows = slice((at.y1 - window.y1) // cell, -(-(at.y2 - window.y1) // cell))
         moves[rows, (at.x1 - window.x1) // cell : -(-(at.x2 - window.x1) // cell)] = True
         # The outermost cells never move, and the drawing needs one more all round.
@@ -53,12 +51,12 @@ class Moves:
         return FaceBox(x1, y1, x2, y2)
 
     def draw(self, part: FaceBox) -> Grid:
-        """Give source minus target per pixel of a level rectangle, ``(h, w, 2)``.
+        """Give source minus target per pixel of a level rectangle, x and y, ``(2, h, w)``.
 
         Above the mouth line one grid holds, below it the other; both are drawn only where the
         line passes.
         """
-        cell, grids = self._cell, self._cut(part)
+        cell = self._cell
         contour = self._contour.columns(part.x1 - self._window.x1, part.x2 - self._window.x1)
         # Between the lips the change is sharp; beyond the corners it must not tear the cheek.
         soft = np.float32(0.8) + np.float32(0.6) * contour.outside
@@ -66,26 +64,25 @@ class Moves:
         first = int((float((contour.line - soft / 2).min()) - part.y1) // cell)
         last = int(-(-(float((contour.line + soft / 2).max()) + 1 - part.y1) // cell))
         first, last = min(max(first, 0), cells), min(max(last, 0), cells)
-        above = _per_pixel(grids[0], 0, last, cell)
-        below = _per_pixel(grids[1], first, cells, cell)
-        move = np.empty((part.height, part.width, 2), np.float32)
         top, bottom = first * cell, last * cell
-        move[:top], move[bottom:] = above[:top], below[bottom - top :]
-        if bottom > top:
-            over, under = above[top:], below[: bottom - top]
-            rows = np.arange(part.y1 + top, part.y1 + bottom, dtype=np.float32)[:, None]
-            share = (rows - contour.line) * (1 / soft) + np.float32(0.5)
-            share = np.minimum(np.maximum(share, 0), 1)
-            step = cv2.multiply(cv2.subtract(under, over), cv2.merge([share, share]))
-            cv2.add(step, over, dst=move[top:bottom])
+        rows = np.arange(part.y1 + top, part.y1 + bottom, dtype=np.float32)[:, None]
+        share = (rows - contour.line) * (1 / soft) + np.float32(0.5)
+        share = np.minimum(np.maximum(share, 0), 1)
+        move = np.empty((2, part.height, part.width), np.float32)
+        for (over, under), into in zip(self._cut(part), move, strict=True):
+            above = _per_pixel(over, 0, last, cell)
+            below = _per_pixel(under, first, cells, cell)
+            into[:top], into[bottom:] = above[:top], below[bottom - top :]
+            step = cv2.subtract(below[: bottom - top], above[top:])
+            into[top:bottom] = above[top:] + step * share
         return move
 
     def lost_sharpness(self, part: FaceBox) -> Grid:
         """Give, per cell of a level rectangle, how much to sharpen what was stretched."""
         cell, grids = self._cell, self._cut(part)
         per_cell = np.float32(0.5 / cell)
-        along_x = (grids[:, 1:-1, 2:, 0] - grids[:, 1:-1, :-2, 0]) * per_cell
-        along_y = (grids[:, 2:, 1:-1, 1] - grids[:, :-2, 1:-1, 1]) * per_cell
+        along_x = (grids[0, :, 1:-1, 2:] - grids[0, :, 1:-1, :-2]) * per_cell
+        along_y = (grids[1, :, 2:, 1:-1] - grids[1, :, :-2, 1:-1]) * per_cell
         area = (1 + along_x) * (1 + along_y)
         middles = part.y1 + (np.arange(part.height // cell, dtype=np.float32) + 0.5) * cell
         first = part.x1 - self._window.x1 + cell // 2
@@ -99,7 +96,7 @@ class Moves:
         cell, window = self._cell, self._window
         rows = slice((part.y1 - window.y1) // cell - 1, (part.y2 - window.y1) // cell + 1)
         columns = slice((part.x1 - window.x1) // cell - 1, (part.x2 - window.x1) // cell + 1)
-        return self._grids[:, rows, columns]
+        return self._grids[..., rows, columns]
 
 
 def _per_pixel(grid: Grid, first: int, last: int, cell: int) -> Grid:
