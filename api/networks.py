@@ -65,9 +65,13 @@ class Networks:
             key = (name, wanted, is_deterministic, first_row)
             if key not in self._generators:
                 file, plan = self._choose(name, wanted, is_deterministic)
-                compiled = self._settings.cache_dir / "compiled"
+                lips = self._models.entry(name).lips
                 self._generators[key] = Generator(
-                    file, plan, first_row=first_row, cache_dir=compiled
+                    file,
+                    plan,
+                    lips=self._models.find(lips) if lips else None,
+                    first_row=first_row,
+                    cache_dir=self._settings.cache_dir / "compiled",
                 )
             return self._generators[key]
 

@@ -23,6 +23,7 @@ from api.speech import DEFAULT_VOICE, synthesize
 from api.translation import (
     Prepared,
     limits_exceeded,
+    needs_no_mouths,
     prepare_options,
     provenance,
     report_of,
@@ -191,20 +192,25 @@ class Mouthpiece:
         Args:
             source: Path of the image or video, or its bytes.
             avatar_id: Name for it; ``None`` names it after its content.
-            options: How to look for the face; of ``AnimateOptions`` only that part counts.
+            options: How to look for the face; of ``AnimateOptions`` also the network and the
+                blending, which say whether features of the face are worth keeping.
             progress: Called with the finished fraction, 0 to 1.
 
         Raises:
             InputError: The source is unreadable or has no face.
         """
-        if not isinstance(options, PrepareOptions):
-            options = prepare_options(options or AnimateOptions(), self.settings)
+        if isinstance(options, PrepareOptions):
+            how, look = AnimateOptions(), options
+        else:
+            how = options or AnimateOptions()
+            look = prepare_options(how, self.settings)
+        generator = self._networks.generator(how.model, how.precision)
         return self.avatars.add(
             source,
             avatar_id=avatar_id,
-            options=options,
+            options=look,
             detector=self._networks.detector,
-            encoder=self.generator(),
+            encoder=None if needs_no_mouths(how, generator) else generator,
             progress=progress,
         )
 
@@ -239,7 +245,10 @@ class Mouthpiece:
         generator: Generator,
         progress: Progress | None,
     ) -> Iterator[Prepared]:
+        encoder = None if needs_no_mouths(options, generator) else generator
         if isinstance(avatar, str):
+            if encoder is not None:
+                self._keep_features(avatar, encoder)
             with self.avatars.open(avatar, features=generator.digest) as opened:
                 yield Prepared(opened, 0.0, was_cached=True)
             return
@@ -250,12 +259,19 @@ class Mouthpiece:
                 avatar,
                 options=prepare_options(options, self.settings),
                 detector=self._networks.detector,
-                encoder=generator,
+                encoder=encoder,
                 progress=progress,
             )
             detect_s = perf_counter() - start
             opened = stack.enter_context(store.open(summary.avatar_id, features=generator.digest))
             yield Prepared(opened, detect_s, was_cached=summary.cached)
+
+    def _keep_features(self, avatar_id: str, generator: Generator) -> None:
+        """Store what drawing mouths will need again, where there is room and leave to write."""
+        try:
+            self.avatars.attach(avatar_id, generator)
+        except OutputError as error:
+            logger.warning("features of %s are not kept: %s", avatar_id, error)
 
     @contextmanager
     def _throwaway(self) -> Iterator[AvatarStore]:

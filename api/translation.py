@@ -9,7 +9,7 @@ from api.settings import Settings
 from avatar_cache import CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection
 from runtime.animator import Animator, StreamOptions
-from runtime.blending import PRESETS as BLEND_PRESETS
+from runtime.blending import PRESETS as BLEND_PRESETS, chosen_method
 from runtime.boxes import Pads
 from runtime.film import Film
 from runtime.generator import Generator
@@ -47,6 +47,14 @@ def prepare_options(options: AnimateOptions, settings: Settings) -> PrepareOptio
         max_pixels=settings.max_pixels,
         max_duration_s=settings.max_video_s,
     )
+
+
+def needs_no_mouths(options: AnimateOptions, generator: Generator) -> bool:
+    """Tell whether lips are moved as the sound says, so that features of the face are of no use.
+
+    Single faces may still have to be pasted; theirs are then computed when they are shown.
+    """
+    return generator.lips is not None and chosen_method(stream_options(options).blend) == "warp"
 
 
 def stream_options(options: AnimateOptions) -> StreamOptions:

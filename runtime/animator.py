@@ -5,16 +5,18 @@ patches go. Batch is the stream read to its end; a still image is a video of one
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, groupby
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from runtime.blending import BlendOptions, chosen_method, make_blender
-from runtime.chunks import MelChunker, frame_count
+from runtime.audio_lips import AudioLips
+from runtime.blending import BlendOptions, BlendStage, chosen_method, make_blender
+from runtime.chunks import MelChunker, frame_count, narrowed
 from runtime.errors import AudioTooShortError
 from runtime.faces import FaceMesh
 from runtime.generator import SILENCE, Generator
@@ -23,7 +25,16 @@ from runtime.reference import Loop, reference_order
 from runtime.silence import SilenceGate
 from runtime.silence_meter import SilenceMeter
 from runtime.timing import StageTimer
-from runtime.types import Avatar, MelChunk, MouthCrop, Patch, ReferenceFrame, Waveform
+from runtime.types import (
+    STILL,
+    Avatar,
+    LipMovement,
+    MelChunk,
+    MouthCrop,
+    Patch,
+    ReferenceFrame,
+    Waveform,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,10 @@ class _Asked(NamedTuple):
     is_rest: bool
 
 
+#: A step and what its face says.
+_Said = tuple[_Step, MouthCrop | LipMovement]
+
+
 class Animator:
     """Makes an avatar speak; one per utterance, cheap to create.
 
@@ -75,7 +90,7 @@ class Animator:
         """Bring the networks together.
 
         Args:
-            generator: Makes mouths.
+            generator: Makes mouths, and hears movements for frames that need no mouth.
             mesh: Reads lips on silent frames, for ``silence``; ``None`` does without.
         """
         self._generator = generator
@@ -124,7 +139,7 @@ class Animator:
             is_still=is_still,
         )
         silent: deque[bool] = deque()
-        for step, mouth in self._mouths(steps, is_still=is_still):
+        for step, mouth in self._mouths(steps, blender, is_still=is_still):
             silent.append(step.is_silent and step.reference.has_face)
             with self.timer("blend"):
                 patches = blender.push(step.reference, mouth, speaking=step.weight)
@@ -142,7 +157,9 @@ class Animator:
     ) -> Iterator[tuple[MelChunk, float]]:
         """Yield (chunk, speaking weight) per video frame."""
         mel, samples = MelStream(), 0
-        chunker = MelChunker(fps, offset=self._generator.mel_offset)
+        lips = self._generator.lips
+        around = lips.around if lips else 0
+        chunker = MelChunker(fps, offset=self._generator.mel_offset, around=around)
         gate = SilenceGate(fps, threshold=options.silence_threshold)
         chunks: deque[MelChunk] = deque()
         weights: deque[float] = deque()
@@ -161,28 +178,50 @@ class Animator:
         yield from zip(chunks, weights, strict=True)
 
     def _mouths(
-        self, steps: Iterable[_Step], *, is_still: bool
-    ) -> Iterator[tuple[_Step, MouthCrop]]:
-        """Pair every step with its mouth, in order; frames at rest cost no inference.
+        self, steps: Iterable[_Step], blender: BlendStage, *, is_still: bool
+    ) -> Iterator[_Said]:
+        """Pair every step with its mouth or its lips' movement, in order.
 
-        All but the first time that a video shows them: then their mouths are drawn several at
-        once, for a quarter of what each costs alone.
+        Frames at rest cost no inference, all but the first time that a video shows them to a
+        method that needs their mouths: then these are drawn several at once, for a quarter of
+        what each costs alone.
         """
+        lips = self._generator.lips
 
-        def is_known(step: _Step) -> bool:
-            knows = is_still or self._generator.knows_rest(step.reference)
-            return not step.reference.has_face or (step.weight == 0.0 and knows)
+        moved = partial(self._moved, lips=lips) if lips else None
 
-        for known, run in groupby(steps, key=is_known):
-            if known:
-                yield from ((step, self._idle_mouth(step.reference)) for step in run)
-            else:
-                yield from self._generated(run)
+        def way(step: _Step) -> Callable[[Iterable[_Step]], Iterator[_Said]]:
+            reference, is_idle = step.reference, step.weight == 0.0
+            if moved and blender.takes_movement(reference):
+                return self._still if is_idle else moved
+            knows = is_still or self._generator.knows_rest(reference)
+            is_known = not reference.has_face or (is_idle and knows)
+            return self._known if is_known else self._generated
+
+        for pair, run in groupby(steps, key=way):
+            yield from pair(run)
+
+    def _still(self, steps: Iterable[_Step]) -> Iterator[_Said]:
+        return ((step, STILL) for step in steps)
+
+    def _moved(self, steps: Iterable[_Step], lips: AudioLips) -> Iterator[_Said]:
+        waiting: deque[_Step] = deque()
+
+        def chunks() -> Iterator[MelChunk]:
+            for step in steps:
+                waiting.append(step)
+                yield step.chunk
+
+        for movement in self.timer.timed("infer", lips.movements(chunks())):
+            yield waiting.popleft(), movement
+
+    def _known(self, steps: Iterable[_Step]) -> Iterator[_Said]:
+        return ((step, self._idle_mouth(step.reference)) for step in steps)
 
     def _idle_mouth(self, reference: ReferenceFrame) -> MouthCrop:
         return self._generator.rest(reference) if reference.has_face else reference.crop
 
-    def _generated(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, MouthCrop]]:
+    def _generated(self, steps: Iterable[_Step]) -> Iterator[_Said]:
         waiting: deque[_Asked] = deque()
         pairs = self._pairs(steps, waiting)
         for mouth in self.timer.timed("infer", self._generator.generate(pairs)):
@@ -206,7 +245,7 @@ class Animator:
                 yield reference, SILENCE
             if not is_idle:
                 waiting.append(_Asked(step, is_rest=False))
-                yield reference, step.chunk
+                yield reference, narrowed(step.chunk)
 
     def _faded(self, mouth: MouthCrop, step: _Step) -> MouthCrop:
         rest = self._generator.rest(step.reference)

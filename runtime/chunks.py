@@ -41,11 +41,13 @@ class MelChunker:
         fps: Frames per second of the video.
         offset: Columns between a frame's begin and the begin of its chunk, from the network's
             metadata (``mel_offset``).
+        around: Columns that chunks have more on both sides; ``narrowed`` takes them off again.
     """
 
-    def __init__(self, fps: float, *, offset: int = 0) -> None:
+    def __init__(self, fps: float, *, offset: int = 0, around: int = 0) -> None:
         self._rate = exact_rate(fps)
         self._offset = offset
+        self._around = around
         self._frame = 0
         self._end = 0
         self._kept: MelSpectrogram | None = None
@@ -57,7 +59,7 @@ class MelChunker:
             mel: float32 ``(80, t)``.
 
         Returns:
-            float32 ``(80, 16)`` each, in frame order.
+            float32 ``(80, 16 + 2 * around)`` each, in frame order.
         """
         self._keep(mel)
         chunks: list[MelChunk] = []
@@ -84,7 +86,8 @@ class MelChunker:
         # The second bound says that the sound lasts beyond the frame's begin: without it a
         # negative offset would give chunks for frames that the sound does not reach.
         begin = first_column(frame, self._rate)
-        return max(begin + self._offset + CHUNK_COLUMNS, begin + 2) <= self._end
+        heard = begin + self._offset + CHUNK_COLUMNS + self._around
+        return max(heard, begin + 2) <= self._end
 
     def _keep(self, mel: MelSpectrogram) -> None:
         self._kept = mel if self._kept is None else np.concatenate([self._kept, mel], axis=1)
@@ -94,7 +97,7 @@ class MelChunker:
         """Forget columns that no later chunk needs; the last 16 stay for the end."""
         if self._kept is None:
             return
-        needed = min(self._start(self._frame), self._end - CHUNK_COLUMNS)
+        needed = min(self._start(self._frame), self._end - CHUNK_COLUMNS) - self._around
         surplus = needed - (self._end - self._kept.shape[1])
         if surplus > 0:
             self._kept = self._kept[:, surplus:]
@@ -104,5 +107,12 @@ class MelChunker:
         if kept is None:
             raise ValueError("no columns were pushed")
         origin = self._end - kept.shape[1]
-        columns = np.clip(np.arange(start, start + CHUNK_COLUMNS), 0, self._end - 1)
+        wanted = np.arange(start - self._around, start + CHUNK_COLUMNS + self._around)
+        columns = np.clip(wanted, 0, self._end - 1)
         return np.ascontiguousarray(kept[:, columns - origin])
+
+
+def narrowed(chunk: MelChunk) -> MelChunk:
+    """Give the sixteen columns in the middle of a chunk."""
+    around = (chunk.shape[1] - CHUNK_COLUMNS) // 2
+    return np.ascontiguousarray(chunk[:, around : around + CHUNK_COLUMNS])

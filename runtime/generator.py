@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+import openvino as ov
 from numpy.typing import NDArray
 
+from runtime.audio_lips import AudioLips
 from runtime.host import HostPlan
-from runtime.network import Network, describe, load_model
+from runtime.models import ModelSource
+from runtime.network import Network, batches, describe, load_model
 from runtime.rows import keep_rows
 from runtime.splitting import split_generator
 from runtime.types import CROP_SIZE, FaceCrop, MelChunk, MouthCrop, ReferenceFrame
@@ -31,37 +35,35 @@ _REST_MEMO = 512
 _FEATURE_MEMO = 32
 
 Value = TypeVar("Value")
-Item = TypeVar("Item")
-
-
-class ModelSource(Protocol):
-    """The part of ``ModelFile`` that a generator needs."""
-
-    @property
-    def path(self) -> Path:
-        """The ``.xml`` of the IR."""
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the network."""
 
 
 class Generator:
-    """Draws mouths; safe to share between threads."""
+    """Draws mouths; safe to share between threads.
+
+    Attributes:
+        name: Of the network.
+        licence: Short name of its licence.
+        mel_offset: Columns between a frame's begin and the begin of its chunk.
+        digest: Changes whenever what it draws or hears could.
+        plan: How it runs here.
+        lips: Hears lip movements; ``None`` where they must be read off drawn mouths.
+    """
 
     def __init__(
         self,
         model_file: ModelSource,
         plan: HostPlan,
         *,
+        lips: ModelSource | None = None,
         first_row: int = 0,
         cache_dir: Path | None = None,
     ) -> None:
-        """Read the network and compile its decoder; the face encoder waits until it is needed.
+        """Read the network; its two parts are compiled when they are first needed.
 
         Args:
             model_file: The IR and its digest.
             plan: Precision, streams, threads and batch.
+            lips: The network that hears lip movements, for blending that needs no drawn mouth.
             first_row: Rows of the crop above this one are not computed but taken from the
                 reference crop. 0 computes everything.
             cache_dir: Where OpenVINO keeps compiled networks; ``None`` for nowhere.
@@ -77,13 +79,14 @@ class Generator:
         self.mel_offset = int(facts.get("mel_offset", "0"))
         self.digest = model_file.sha256
         self.plan = plan
+        self.lips: AudioLips | None = None
+        if lips is not None:
+            self.digest = hashlib.sha256(f"{self.digest}{lips.sha256}".encode()).hexdigest()
+            self.lips = AudioLips(lips, plan, mel_offset=self.mel_offset, cache_dir=cache_dir)
         self.first_row = first_row
         self._cache_dir = cache_dir
+        self._lock = threading.Lock()
         self._split = split_generator(model)
-        decoder = keep_rows(self._split.decoder, first_row)
-        if plan.unrolls_upsampling:
-            decoder = unroll_upsampling(decoder)
-        self._decoder = Network(decoder, plan, batch=plan.batch, cache_dir=cache_dir)
         self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
         self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
 
@@ -102,7 +105,7 @@ class Generator:
         def requests() -> Iterator[Sequence[NDArray[Any]]]:
             rows = [shape[1] for shape in self._decoder.input_shapes[1:]]
             repeated = _Repeated(rows, self.plan.batch)
-            for batch in _batches(pairs, self.plan.batch):
+            for batch in batches(pairs, self.plan.batch):
                 references = [reference for reference, _ in batch]
                 waiting.append(references)
                 yield (
@@ -116,7 +119,7 @@ class Generator:
 
     def encode(self, crops: Sequence[FaceCrop]) -> list[Features]:
         """Compute the face-encoder features of crops, one tuple for each crop."""
-        faces = (np.stack(batch) for batch in _batches(crops, self.plan.batch))
+        faces = (np.stack(batch) for batch in batches(crops, self.plan.batch))
         return [
             tuple(level[index].copy() for level in levels)
             for levels in self._encoder.run((face,) for face in faces)
@@ -142,16 +145,44 @@ class Generator:
         return list(self.generate((reference, chunk) for chunk in chunks))
 
     def warm_up(self) -> None:
-        """Run the decoder once on zeros, so that the first mouth is not slow."""
-        self._decoder.warm_up()
+        """Run once on zeros what is used first, so that it is not slow then."""
+        if self.lips is not None:
+            self.lips.warm_up()
+        else:
+            self._decoder.warm_up()
+
+    @property
+    def _encoder(self) -> Network:
+        with self._lock:
+            return self._compiled_encoder
+
+    @property
+    def _decoder(self) -> Network:
+        with self._lock:
+            return self._compiled_decoder
 
     @cached_property
-    def _encoder(self) -> Network:
-        return Network(
-            self._split.face_encoder, self.plan, batch=self.plan.batch, cache_dir=self._cache_dir
+    def _compiled_encoder(self) -> Network:
+        return self._compile(self._split.face_encoder)
+
+    @cached_property
+    def _compiled_decoder(self) -> Network:
+        decoder = keep_rows(self._split.decoder, self.first_row)
+        return self._compile(
+            unroll_upsampling(decoder) if self.plan.unrolls_upsampling else decoder
         )
 
+    def _compile(self, model: ov.Model) -> Network:
+        return Network(model, self.plan, batch=self.plan.batch, cache_dir=self._cache_dir)
+
     def _features_of(self, references: Sequence[ReferenceFrame]) -> list[Features]:
+        new = {
+            reference.crop.tobytes(): reference.crop
+            for reference in references
+            if reference.features is None and not self._features.holds(reference.crop.tobytes())
+        }
+        for key, features in zip(new, self.encode(list(new.values())), strict=True):
+            self._features.keep(key, features)
         return [
             reference.features or self._remembered_features(reference.crop)
             for reference in references
@@ -216,14 +247,3 @@ class _Memo(Generic[Value]):
             self._values[key] = value
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

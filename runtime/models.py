@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from runtime.errors import ModelNotFoundError
 
@@ -35,6 +35,7 @@ class NetworkEntry:
         layout: Topology: ``wav2lip``, ``nota``, ``s3fd``, ``blazeface``, ``facemesh``, ``attmesh``;
             of a picture its format.
         title: One line for people.
+        lips: Of a generator: name of the network that hears its lip movements; empty for none.
         origin: ``bundled``, ``wheel``, ``checkpoint``, or ``local`` for one the user converted.
         licence: Short name of the licence.
         licence_text: What the licence means here.
@@ -50,6 +51,7 @@ class NetworkEntry:
     role: str
     layout: str
     title: str = ""
+    lips: str = ""
     origin: str = "local"
     licence: str = "unknown"
     licence_text: str = ""
@@ -90,6 +92,18 @@ class ModelFile:
     entry: NetworkEntry
     precision: str
     sha256: str
+
+
+class ModelSource(Protocol):
+    """The part of ``ModelFile`` that a network is read from."""
+
+    @property
+    def path(self) -> Path:
+        """The ``.xml`` of the IR."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the network."""
 
 
 @dataclass(frozen=True, slots=True)

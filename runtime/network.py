@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import openvino as ov
@@ -20,6 +20,7 @@ SCHEMA = "1"
 NAMESPACE = "mouthpiece"
 
 Array = NDArray[Any]
+Item = TypeVar("Item")
 
 
 def load_model(path: Path, *, role: str, expected: Mapping[str, str] | None = None) -> ov.Model:
@@ -27,7 +28,7 @@ def load_model(path: Path, *, role: str, expected: Mapping[str, str] | None = No
 
     Args:
         path: The ``.xml`` file; the ``.bin`` lies beside it.
-        role: What the network must be: ``generator``, ``detector`` or ``landmarks``.
+        role: What the network must be: ``generator``, ``lips``, ``detector`` or ``landmarks``.
         expected: Further keys of the metadata with the only value allowed.
 
     Returns:
@@ -37,10 +38,7 @@ def load_model(path: Path, *, role: str, expected: Mapping[str, str] | None = No
         ModelNotFoundError: The file is missing or is no IR.
         ModelMismatchError: A key of ``mouthpiece/`` has another value than needed.
     """
-    try:
-        model = _core().read_model(path)
-    except RuntimeError as error:
-        raise ModelNotFoundError(f"no readable network at {path}") from error
+    model = _read(path)
     for key, value in {"schema": SCHEMA, "role": role, **(expected or {})}.items():
         found = describe(model).get(key, "nothing")
         if found != value:
@@ -50,11 +48,27 @@ def load_model(path: Path, *, role: str, expected: Mapping[str, str] | None = No
     return model
 
 
+def read_facts(path: Path) -> dict[str, str]:
+    """Give the metadata of an IR, as text.
+
+    Raises:
+        ModelNotFoundError: The file is missing or is no IR.
+    """
+    return describe(_read(path))
+
+
 def describe(model: ov.Model) -> dict[str, str]:
     """Give the metadata under ``mouthpiece/`` of a graph, as text."""
     if NAMESPACE not in model.rt_info:
         return {}
     return {key: str(value.astype(str)) for key, value in model.rt_info[NAMESPACE].items()}
+
+
+def _read(path: Path) -> ov.Model:
+    try:
+        return _core().read_model(path)
+    except RuntimeError as error:
+        raise ModelNotFoundError(f"no readable network at {path}") from error
 
 
 class Network:
@@ -165,6 +179,18 @@ class Network:
         with self._lock:
             self._idle.append(request)
         return answer
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of ``size``; the last one may be shorter."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _with_batch(model: ov.Model, batch: int) -> ov.Model:

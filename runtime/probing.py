@@ -17,8 +17,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from runtime.generator import Generator, ModelSource
+from runtime.generator import Generator
 from runtime.host import HostFeatures, HostPlan, Precision, plan_by_rules, probe_host
+from runtime.models import ModelSource
 from runtime.types import CROP_SIZE, FaceBox, MelChunk, ReferenceFrame
 
 logger = logging.getLogger(__name__)

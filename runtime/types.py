@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Waveform = NDArray[np.float32]
 #: float32 ``(80, t)``, one column per 200 samples (12.5 ms), [-4, 4].
 MelSpectrogram = NDArray[np.float32]
-#: float32 ``(80, 16)``, the 200 ms of one video frame.
+#: float32 ``(80, 16)``, the 200 ms of one video frame; more on both sides for ``AudioLips``.
 MelChunk = NDArray[np.float32]
 #: uint8 ``(h, w, 3)``, BGR.
 Frame = NDArray[np.uint8]
@@ -104,6 +104,23 @@ class ReferenceFrame:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.planes.shape[0] * 2 // 3, self.planes.shape[1]
+
+
+class LipMovement(NamedTuple):
+    """How the lips of one frame move, whoever's they are.
+
+    Attributes:
+        motion: From the closed mouth, in mouth widths, float32 ``(4, 11, 2)``: outer upper, outer
+            lower, inner upper and inner lower contour, each from the left corner to the right.
+        light: Brightness inside the mouth in units of the skin's.
+    """
+
+    motion: NDArray[np.float32]
+    light: float
+
+
+#: Of lips that do not move.
+STILL = LipMovement(np.zeros((4, 11, 2), np.float32), 0.0)
 
 
 class Patch(NamedTuple):

@@ -86,6 +86,18 @@ def _train_audio_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--rate", type=float, default=6e-4, help="highest learning rate")
 
 
+def _train_lips_arguments(own: argparse.ArgumentParser) -> None:
+    _data_arguments(own)
+    own.add_argument("run_dir", type=Path, help="folder of the run; an old run goes on")
+    own.add_argument("--init", type=Path, help="weights to begin with")
+    own.add_argument("--voices", type=Path, help="folder written by the step voices")
+    own.add_argument("--heldout-voices", type=Path, help="other voices of the held-out sounds")
+    own.add_argument("--steps", type=int, default=20_000)
+    own.add_argument("--batch", type=int, default=24, help="sentences a step")
+    own.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    own.add_argument("--score-every", type=int, default=0, help="steps between scorings, 0: never")
+
+
 def _gain_arguments(own: argparse.ArgumentParser) -> None:
     _data_arguments(own)
     own.add_argument("weights", type=Path, help="weights file to read")
@@ -152,6 +164,7 @@ ARGUMENTS = {
     "voices": _voices_arguments,
     "train": _train_arguments,
     "train-audio": _train_audio_arguments,
+    "train-lips": _train_lips_arguments,
     "join": _join_arguments,
     "gain": _gain_arguments,
     "expert": _expert_arguments,

@@ -43,7 +43,7 @@ class AudioOptions(RunOptions):
     range_weight: float = 0.5
 
 
-class AudioTrainer(Run):
+class AudioTrainer(Run[TrainedNetwork]):
     """Trains the audio encoder and nothing else."""
 
     def __init__(

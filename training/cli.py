@@ -135,6 +135,37 @@ def train_audio(chosen: argparse.Namespace) -> None:
     trainer.run(lambda averaged: hearing_score(averaged, surrogate, sounds))
 
 
+def train_lips(chosen: argparse.Namespace) -> None:
+    """Train the network that hears lip movements, for blending without drawn mouths."""
+    from training.audio_lips import AudioLipsNet
+    from training.audio_lips_trainer import (
+        AudioLipsOptions,
+        AudioLipsTrainer,
+        hearing_score,
+        new_network,
+        read_said,
+    )
+    from training.corpus import Corpus
+    from training.voice_tables import read_voices
+
+    data = Corpus(chosen.data)
+    others = read_voices(chosen.voices) if chosen.voices else {}
+    said = read_said(data, others, splits=["train"])
+    held = read_voices(chosen.heldout_voices) if chosen.heldout_voices else {}
+    splits = sorted({entry.split for entry in data.heldout})
+    heldout = read_said(data, held, splits=splits)
+    network = AudioLipsNet.load(chosen.init) if chosen.init else new_network(said, seed=chosen.seed)
+    options = AudioLipsOptions(
+        steps=chosen.steps,
+        sentences=chosen.batch,
+        rate=chosen.rate,
+        seed=chosen.seed,
+        score_every=chosen.score_every,
+    )
+    trainer = AudioLipsTrainer(network, said, chosen.run_dir, options)
+    trainer.run(lambda averaged: hearing_score(averaged, heldout))
+
+
 def join(chosen: argparse.Namespace) -> None:
     """Put the drawing of one weights file and the mean hearing of others together."""
     from training.network import TrainedNetwork, save, with_hearing
@@ -200,7 +231,7 @@ def evaluate(chosen: argparse.Namespace) -> None:
     from training.sources import mouths_of
 
     judge = SyncJudge(load_expert(chosen.expert)) if chosen.expert else None
-    sources = [mouths_of(path, threads=chosen.threads) for path in chosen.generators]
+    sources = [mouths_of(path, chosen.models, threads=chosen.threads) for path in chosen.generators]
     report = {}
     for title, cases in _case_sets(Corpus(chosen.data), chosen).items():
         evaluator = Evaluator(cases, _reader(chosen), judge=judge)
@@ -303,6 +334,7 @@ def _parser() -> argparse.ArgumentParser:
         voices,
         train,
         train_audio,
+        train_lips,
         join,
         gain,
         expert,

@@ -90,10 +90,14 @@ class Corpus:
     def read(self, entry: ClipEntry) -> Clip:
         """Decode a clip's pictures and read its lip points."""
         frames = np.stack(list(read_frames(self.root / "video" / f"{entry.clip_id}.mp4")))
-        with np.load(self.root / "lips" / f"{entry.clip_id}.npz", allow_pickle=False) as stored:
-            lips = stored["m"].astype(np.float32)
+        lips = self.lips(entry)
         count = min(len(frames), len(lips), entry.frame_count)
         return Clip(entry, frames[:count], lips[:count])
+
+    def lips(self, entry: ClipEntry) -> LipPoints:
+        """Read the lip points of a clip alone, float32 ``(n, 40, 2)``, pixels of its frames."""
+        with np.load(self.root / "lips" / f"{entry.clip_id}.npz", allow_pickle=False) as stored:
+            return np.asarray(stored["m"][: entry.frame_count], np.float32)
 
     def sound_path(self, sound: str) -> Path:
         """Give the file of a sound."""
@@ -146,18 +150,21 @@ def map_points(points: LipPoints, affine: Affine) -> LipPoints:
     return np.asarray(points @ affine[:, :2].T + affine[:, 2], np.float32)
 
 
-def mel_chunks(mel: MelSpectrogram, frames: Sequence[int], offset: int) -> MelSpectrogram:
+def mel_chunks(
+    mel: MelSpectrogram, frames: Sequence[int], offset: int, *, around: int = 0
+) -> MelSpectrogram:
     """Cut what the network hears for some frames; the same columns as ``runtime.chunks``.
 
     Args:
         mel: ``(80, t)``.
         frames: Numbers of video frames.
         offset: Column of the chunk relative to the frame's own; not 0.
+        around: Columns more on both sides.
 
     Returns:
-        float32 ``(n, 80, 16)``.
+        float32 ``(n, 80, 16 + 2 * around)``.
     """
     starts = np.array([first_column(frame, FPS) + offset for frame in frames])
-    columns = starts[:, None] + np.arange(CHUNK_COLUMNS)
+    columns = starts[:, None] + np.arange(-around, CHUNK_COLUMNS + around)
     chunks = mel[:, np.clip(columns, 0, mel.shape[1] - 1)]
     return np.ascontiguousarray(chunks.transpose(1, 0, 2), np.float32)

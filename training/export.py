@@ -1,13 +1,23 @@
-"""Hand a trained generator over: its weights file, and the network the engine runs."""
+"""Hand a trained network over: its weights file, and the network the engine runs."""
 
 from pathlib import Path
+
+from safetensors import safe_open
 
 from convert.export import GeneratorMetadata, export_generator
 from convert.ir import save_model
 from runtime.models import file_sha256
+from training.audio_lips import AudioLipsNet, export_audio_lips
 from training.network import TrainedNetwork, save
 
 LICENCE = "Apache-2.0"
+
+
+def load_trained(path: Path) -> TrainedNetwork | AudioLipsNet:
+    """Read a weights file of either kind of network."""
+    with safe_open(path, framework="pt") as stored:
+        is_lips = stored.metadata().get("layout") == AudioLipsNet.LAYOUT
+    return AudioLipsNet.load(path) if is_lips else TrainedNetwork.load(path)
 
 
 def export_weights(checkpoint: Path, target: Path, facts: dict[str, str] | None = None) -> None:
@@ -18,7 +28,7 @@ def export_weights(checkpoint: Path, target: Path, facts: dict[str, str] | None 
         target: The file to write.
         facts: More to record in it, such as the iterations.
     """
-    network = TrainedNetwork.load(checkpoint)
+    network = load_trained(checkpoint)
     save(network.body.state_dict(), {**network.facts(), **(facts or {})}, target)
 
 
@@ -31,7 +41,10 @@ def export_network(weights: Path, target: Path, *, name: str, licence: str = LIC
         name: Name to record.
         licence: Licence to record.
     """
-    network = TrainedNetwork.load(weights)
+    network = load_trained(weights)
+    if isinstance(network, AudioLipsNet):
+        save_model(export_audio_lips(network, name=name, licence=licence), target)
+        return
     metadata = GeneratorMetadata(
         name=name,
         layout="wav2lip",

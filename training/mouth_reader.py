@@ -20,26 +20,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from runtime.blending.lips import LOWER_ROWS, UPPER_ROWS
 from runtime.blending.warp.reader import PATCH_WH, mouth_patch
 from training.corpus import Clip, Corpus, crop_from_video, cut_face, map_points, mel_chunks
-from training.lips import CORNERS, LIP_POINTS, LipPoints, openings
+from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
+from training.lips import CORNERS, LIP_POINTS, LipPoints
 from training.network import TrainedNetwork
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float32]
-
 #: Components of movement, of change and of the resting face.
 MOTIONS, CHANGES, FACES = 8, 48, 12
-_ROWS = (UPPER_ROWS[0], LOWER_ROWS[0], UPPER_ROWS[3], LOWER_ROWS[3])
-_ARRANGED = np.array([[LIP_POINTS.index(point) for point in row] for row in _ROWS])
 _CENTRE = [*CORNERS, LIP_POINTS.index(13), LIP_POINTS.index(14)]
-_MIDDLE = slice(3, 8)
-#: The head of a data set sways; lips do not move this slowly (frames, deviation of a Gaussian).
-_SWAY_FRAMES = 8.0
-_CLOSED = 0.015
-_MOST_CLOSED = 0.03
 _SILENT_MEL = -4.0
 _BATCH, _RATE, _DECAY = 128, 2e-3, 1e-3
 #: Noise on the inputs, in deviations: without it 64 hidden units learn the faces by heart.
@@ -103,11 +94,10 @@ def collect(
         clip = corpus.read(entries[place])
         crops = np.stack([cut_face(frame, crop_from_video()) for frame in clip.frames])
         lips = map_points(clip.lips, crop_from_video())
-        most = max(_CLOSED, float(np.quantile(openings(lips), 0.1)))
-        closed = np.flatnonzero(openings(lips) <= most)
-        if openings(lips)[closed].mean() > _MOST_CLOSED:
+        closed = closed_frames(lips)
+        if not closed.size:
             continue
-        motions, sway = _motions(lips, closed)
+        motions, sway = lip_motions(lips, closed)
         yield from _own_frames(crops, lips, motions, sway, int(closed[len(closed) // 2]), rng)
         yield from _drawn_frames(corpus, network, clip, crops, lips, motions, rng)
 
@@ -126,7 +116,7 @@ def fit(samples: Samples, *, epochs: int = 10, seed: int = 0) -> dict[str, Float
     torch.manual_seed(seed)
     change = samples.patches - samples.rests
     face_mean = samples.rests.mean(0)
-    motion_basis = _principal(samples.motions, MOTIONS)
+    motion_basis = principal(samples.motions, MOTIONS)
     change_basis = _whitened(change, CHANGES)
     face_basis = _whitened(samples.rests - face_mean, FACES)
     wanted = samples.motions @ motion_basis
@@ -147,22 +137,6 @@ def fit(samples: Samples, *, epochs: int = 10, seed: int = 0) -> dict[str, Float
         "face_mean": face_mean,
         "motion_basis": motion_basis.T.reshape(MOTIONS, 4, 11, 2),
     }
-
-
-def _motions(lips: LipPoints, closed: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Give lips against the closed mouth with the head held still, and the head's sway."""
-    corners = lips[:, CORNERS]
-    middle = _slow(corners.mean(1))
-    across = corners[:, 1] - corners[:, 0]
-    turn = _slow(np.arctan2(across[:, 1], across[:, 0])[:, None])
-    cosine, sine = np.cos(turn), np.sin(turn)
-    held = lips - middle[:, None]
-    x, y = held[..., 0], held[..., 1]
-    held = np.stack([cosine * x + sine * y, cosine * y - sine * x], -1)
-    neutral = np.median(held[closed], 0)
-    width = np.linalg.norm(neutral[CORNERS[1]] - neutral[CORNERS[0]])
-    motions = ((held - neutral) / width)[:, _ARRANGED].reshape(len(lips), -1)
-    return motions.astype(np.float32), middle
 
 
 def _own_frames(
@@ -212,7 +186,7 @@ def _train(
     epochs: int,
 ) -> None:
     """Minimise the error of movements and, again, of the opening, most of all when closed."""
-    to_gap = torch.from_numpy((scale * _gap_of(motion_basis.T)).astype(np.float32))
+    to_gap = torch.from_numpy((scale * gap_of(motion_basis.T)).astype(np.float32))
     importance = torch.from_numpy(np.maximum(scale / scale[0], 0.15))
     data = [torch.from_numpy(np.asarray(a, np.float32)) for a in (inputs, wanted, weights)]
     optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
@@ -250,29 +224,9 @@ def _disturbed(inputs: Tensor) -> Tensor:
     return torch.cat([change, face + _FACE_NOISE * torch.randn_like(face)], 1)
 
 
-def _gap_of(motions: Floats) -> Floats:
-    """Give the opening of movements ``(n, 88)`` in mouth widths."""
-    rows = motions.reshape(len(motions), 4, 11, 2)
-    return np.asarray((rows[:, 3, _MIDDLE, 1] - rows[:, 2, _MIDDLE, 1]).mean(1), np.float32)
-
-
-def _principal(data: Floats, count: int) -> Floats:
-    """Give the directions of most energy as columns, ``(d, count)``."""
-    chosen = data[:: max(1, len(data) // 6000)]
-    return np.asarray(np.linalg.svd(chosen, full_matrices=False)[2][:count].T, np.float32)
-
-
 def _whitened(data: Floats, count: int) -> Floats:
-    basis = _principal(data, count)
+    basis = principal(data, count)
     return np.asarray(basis / (data @ basis).std(0), np.float32)
-
-
-def _slow(track: Floats) -> Floats:
-    """Low-pass a track ``(n, k)`` over time."""
-    blurred = cv2.GaussianBlur(
-        track.astype(np.float32), (1, 49), 1, sigmaY=_SWAY_FRAMES, borderType=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(blurred, np.float32).reshape(track.shape)
 
 
 def _mirrored_patches(patches: Floats) -> Floats:

@@ -29,7 +29,21 @@ _LEVELS = 7
 _BATCH = 25
 
 
-class TrainedNetwork(nn.Module):
+class Trainable(nn.Module):
+    """A network that a run can train.
+
+    Attributes:
+        body: All that the weights file holds.
+    """
+
+    body: nn.Module
+
+    def facts(self) -> dict[str, str]:
+        """Give what the weights file says about itself."""
+        raise NotImplementedError
+
+
+class TrainedNetwork(Trainable):
     """A generator that can be trained.
 
     Attributes:
@@ -40,7 +54,7 @@ class TrainedNetwork(nn.Module):
 
     def __init__(self, width_face: float, width_audio: float, *, mel_offset: int = -5) -> None:
         super().__init__()
-        self.body = Wav2Lip(channels_for_width(width_face, width_audio))
+        self.body: Wav2Lip = Wav2Lip(channels_for_width(width_face, width_audio))
         self.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
         self.mel_offset = mel_offset
         self.widths = (width_face, width_audio)

@@ -5,6 +5,7 @@ What one step does is left to the stages, see ``trainer`` and ``audio_trainer``.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -12,13 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from training.network import TrainedNetwork, save
+from training.network import Trainable, save
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,7 @@ _PAUSE_POLL_S = 2.0
 _WARM_UP_STEPS = 200
 _LEAST_RATE_SHARE = 0.03
 
-#: Rates an averaged network, higher is better.
-Score = Callable[[TrainedNetwork], float]
+Net = TypeVar("Net", bound=Trainable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class Progress:
             self.figures[name] = 0.98 * self.figures.get(name, value) + 0.02 * value
 
 
-class Run(ABC):
-    """Trains one generator in one folder.
+class Run(ABC, Generic[Net]):
+    """Trains one network in one folder.
 
     Attributes:
         network: In training.
@@ -85,7 +85,7 @@ class Run(ABC):
         progress: How far it is.
     """
 
-    def __init__(self, network: TrainedNetwork, folder: Path, options: RunOptions) -> None:
+    def __init__(self, network: Net, folder: Path, options: RunOptions) -> None:
         """Seed everything random.
 
         Args:
@@ -121,8 +121,12 @@ class Run(ABC):
     def _step(self) -> dict[str, float]:
         """Draw a batch, move the weights once and give the losses."""
 
-    def run(self, score: Score | None = None) -> Progress:
-        """Train to the last step; ``score`` is called every ``score_every`` steps."""
+    def run(self, score: Callable[[Net], float] | None = None) -> Progress:
+        """Train to the last step.
+
+        Args:
+            score: Rates the averaged network every ``score_every`` steps, higher is better.
+        """
         saved_s = time.monotonic()
         options = self._options
         while self.progress.step < options.steps:
@@ -149,12 +153,11 @@ class Run(ABC):
         shown = ", ".join(f"{name} {value:.4f}" for name, value in self.progress.figures.items())
         logger.info("step %d: %s", self.progress.step, shown)
 
-    def averaged(self) -> TrainedNetwork:
+    def averaged(self) -> Net:
         """Give a copy of the network with the averaged weights."""
-        face, audio = self.network.widths
-        copy = TrainedNetwork(face, audio, mel_offset=self.network.mel_offset).to(self.device)
-        copy.body.load_state_dict(self.average)
-        return copy.eval()
+        averaged = copy.deepcopy(self.network)
+        averaged.body.load_state_dict(self.average)
+        return averaged.eval()
 
     def _descend(self) -> None:
         """Move the weights along their gradients, which are clipped to a norm of 1."""
@@ -179,7 +182,7 @@ class Run(ABC):
             else:
                 self.average[name] = value.clone()
 
-    def _keep_best(self, score: Score) -> None:
+    def _keep_best(self, score: Callable[[Net], float]) -> None:
         value = score(self.averaged())
         logger.info("step %d: score %.4f, best %.4f", self.progress.step, value,
                     self.progress.best_score)  # fmt: skip

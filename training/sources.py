@@ -12,6 +12,7 @@ from runtime.faces.mesh_points import typical_landmarks
 from runtime.generator import Generator
 from runtime.host import HostPlan, Precision
 from runtime.models import file_sha256
+from runtime.network import read_facts
 from runtime.planes import to_planes
 from runtime.types import (
     CROP_SIZE,
@@ -28,18 +29,31 @@ if TYPE_CHECKING:
     from training.network import TrainedNetwork
 
 
-def mouths_of(path: Path, *, threads: int = 2) -> MouthSource:
-    """Open a generator: a network (INT8 when its name ends so), or a weights file."""
+def mouths_of(path: Path, models_dir: Path, *, threads: int = 2) -> MouthSource:
+    """Open a network (INT8 when its name ends so) or a weights file.
+
+    Args:
+        path: Of a generator, or of a network that hears lips, which ``warp`` makes visible.
+        models_dir: Folder with the face networks, for ``warp``.
+        threads: Threads to use.
+    """
     if path.suffix == ".safetensors":
         from training.network import TrainedNetwork
 
         return CheckpointMouths(TrainedNetwork.load(path), path.stem)
+    if read_facts(path).get("role") == "lips":
+        from training.warped_mouths import WarpedMouths
+
+        digest = file_sha256(path, path.with_suffix(".bin"))
+        return WarpedMouths(NetworkFile(path, digest), models_dir, threads=threads)
     precision: Precision = "int8" if path.stem.endswith("-int8") else "f32"
     return GeneratorMouths(path, precision=precision, threads=threads)
 
 
 @dataclass(frozen=True, slots=True)
-class _NetworkFile:
+class NetworkFile:
+    """An IR and its digest."""
+
     path: Path
     sha256: str
 
@@ -56,7 +70,7 @@ class GeneratorMouths:
             threads: Threads to use.
         """
         plan = HostPlan(precision=precision, threads=threads, batch=8)
-        model = _NetworkFile(path, file_sha256(path, path.with_suffix(".bin")))
+        model = NetworkFile(path, file_sha256(path, path.with_suffix(".bin")))
         self._generator = Generator(model, plan)
         self.name = f"{path.stem} ({precision})"
 

@@ -50,7 +50,7 @@ class TrainOptions(RunOptions):
     train_face: bool = True
 
 
-class Trainer(Run):
+class Trainer(Run[TrainedNetwork]):
     """Trains the whole network, or all but the face encoder, on pictures."""
 
     def __init__(

@@ -6,7 +6,15 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from runtime.types import FaceBox, Frame, MelChunk, MouthCrop, Patch, ReferenceFrame
+from runtime.types import (
+    FaceBox,
+    Frame,
+    LipMovement,
+    MelChunk,
+    MouthCrop,
+    Patch,
+    ReferenceFrame,
+)
 
 Prepared = TypeVar("Prepared")
 #: Gives the mouth that a generator makes of a silent sound, for the colour match and closed lips.
@@ -21,14 +29,21 @@ KEPT_FRAMES = 4
 class BlendStage(Protocol):
     """Blends mouths into their frames; it may hold frames back until it has seen the next ones."""
 
+    def takes_movement(self, reference: ReferenceFrame) -> bool:
+        """Tell whether a frame's lips can be moved without a drawn mouth.
+
+        Asked once for each frame, in order, before it is pushed.
+        """
+
     def push(
-        self, reference: ReferenceFrame, mouth: MouthCrop, *, speaking: float = 1.0
+        self, reference: ReferenceFrame, mouth: MouthCrop | LipMovement, *, speaking: float = 1.0
     ) -> list[Patch]:
         """Take one mouth and give the patches that are ready, oldest first.
 
         Args:
             reference: Frame to blend into.
-            mouth: uint8 ``(96, 96, 3)`` BGR, as returned by ``Generator``.
+            mouth: uint8 ``(96, 96, 3)`` BGR, as returned by ``Generator``; or a movement, as
+                returned by ``AudioLips``, for a frame that takes one.
             speaking: Weight of speech in this frame, 0 to 1; methods that know the lips close
                 them by it.
         """
@@ -66,16 +81,26 @@ class PasteStage(Generic[Prepared]):
         self._rest = rest
         self._kept = KeptFrames[Prepared]()
 
+    def takes_movement(self, reference: ReferenceFrame) -> bool:  # noqa: ARG002 - none does
+        """Say no: pasting needs a drawn mouth."""
+        return False
+
     def push(
         self,
         reference: ReferenceFrame,
-        mouth: MouthCrop,
+        mouth: MouthCrop | LipMovement,
         *,
         speaking: float = 1.0,  # noqa: ARG002 - pasted pixels are faded by the caller
     ) -> list[Patch]:
-        """Give the one patch of this mouth; see ``BlendStage``."""
+        """Give the one patch of this mouth; see ``BlendStage``.
+
+        Raises:
+            TypeError: It is a movement.
+        """
         if not reference.has_face:
             return [unchanged(reference)]
+        if isinstance(mouth, LipMovement):
+            raise TypeError("a movement cannot be pasted")
         prepared = self._kept.get(reference, lambda: self._prepare(reference, mouth))
         return [self._method.blend(prepared, mouth)]
 

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine
-from runtime.blending.paste import crop_points
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
 from runtime.blending.warp.field import WarpField, cell_of
@@ -14,7 +13,6 @@ from runtime.blending.warp.interior import Interior, Picture, halved
 from runtime.blending.warp.level import Level
 from runtime.blending.warp.moves import Moves
 from runtime.blending.warp.palette import Palette
-from runtime.blending.warp.reader import LipReader
 from runtime.blending.warp.shape import LipPose, MouthShape
 from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
 from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
@@ -27,26 +25,16 @@ _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
 class WarpPicture:
     """Warps the lower face of one reference frame to any lip pose."""
 
-    def __init__(
-        self,
-        reference: ReferenceFrame,
-        rest: MouthCrop,
-        reader: LipReader,
-        *,
-        is_still: bool = True,
-    ) -> None:
+    def __init__(self, reference: ReferenceFrame, *, is_still: bool = True) -> None:
         """Prepare everything that does not depend on the sound.
 
         Args:
             reference: A frame with a face.
-            rest: Its mouth in silence.
-            reader: Reads its mouths.
             is_still: It is the avatar's only frame.
         """
         self._reference = reference
         self._level = Level(reference)
         self.shape = MouthShape(self._level.points(reference.landmarks))
-        self.rest = reader.learn(rest, crop_points(reference))
         self._cell = cell_of(self.shape.eye_distance)
         self._window = _window(self.shape, 2 * self._cell)
         self._field = WarpField(self.shape, self._window, self._cell)
@@ -111,7 +99,7 @@ class WarpPicture:
         part.luma[:] = cv2.add(luma, level.values(layer.luma, at, box), dtype=cv2.CV_8U)
         kept = 1 - level.values(halved(layer.cover), at, box, scale=2)
         painted = level.values(layer.chroma, at, box, scale=2)
-        part.chroma[:] = np.rint(part.chroma * kept + painted)
+        part.chroma[:] = np.rint(part.chroma * kept[..., None] + painted)
 
     def _opening(self, contour: Contour) -> FaceBox:
         """Give the even part of the window that the mouth's inside can touch."""
