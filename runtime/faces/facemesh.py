@@ -82,18 +82,9 @@ class FaceMesh:
             Score 0 to 1 that there is a face, and float32 ``(468, 2)`` in pixels of the image.
         """
         place = Roi.of_box(roi, 1.0) if isinstance(roi, FaceBox) else roi
-        to_image = _input_to_image(place)
-        # OpenCV 5 warps four channels more than twice as fast as three, to the same bits.
-        picture = cv2.warpAffine(
-            cv2.cvtColor(image, cv2.COLOR_BGR2BGRA),
-            to_image,
-            (INPUT_SIDE, INPUT_SIDE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR)
+        picture, to_image = cut_square(image, place, INPUT_SIDE)
         counters.add(meshes=1)
-        score, points = self._read(np.asarray(picture, np.uint8))
+        score, points = self._read(picture)
         return score, (points @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32)
 
     def settle(self, image: Frame, roi: Roi, *, passes: int = 3) -> tuple[float, Landmarks]:
@@ -144,11 +135,33 @@ def read_outputs(outputs: Sequence[NDArray[np.float32]]) -> tuple[float, Landmar
     return score, points.reshape(mesh_points.POINT_COUNT, 3)[:, :2]
 
 
-def _input_to_image(roi: Roi) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Give the map from pixels of the network's input to pixels of the image, ``(2, 3)``."""
+def cut_square(image: Frame, roi: Roi, side: int) -> tuple[Frame, NDArray[np.float64]]:
+    """Cut a square upright out of an image; beyond its edges they are repeated.
+
+    Args:
+        image: uint8 ``(h, w, 3)``, BGR.
+        roi: The square.
+        side: Pixels along a side of the result.
+
+    Returns:
+        uint8 ``(side, side, 3)``, and the map from its pixels to those of the image, ``(2, 3)``.
+    """
+    to_image = _square_to_image(roi, side)
+    # OpenCV 5 warps four channels more than twice as fast as three, to the same bits.
+    picture = cv2.warpAffine(
+        cv2.cvtColor(image, cv2.COLOR_BGR2BGRA),
+        to_image,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR), np.uint8), to_image
+
+
+def _square_to_image(roi: Roi, side: int) -> NDArray[np.float64]:
     radians = math.radians(roi.angle)
-    scale = roi.side / INPUT_SIDE
+    scale = roi.side / side
     cosine, sine = math.cos(radians) * scale, math.sin(radians) * scale
     turn = np.array([[cosine, -sine], [sine, cosine]])
-    shift = np.array([roi.x, roi.y]) - turn @ np.full(2, INPUT_SIDE / 2)
+    shift = np.array([roi.x, roi.y]) - turn @ np.full(2, side / 2)
     return np.hstack([turn, shift[:, None]])

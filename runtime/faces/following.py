@@ -1,9 +1,9 @@
 """Read the landmarks of one face from frame to frame, with two meshes that help each other.
 
-Lips are read by the attention mesh in every frame. All other points are the plain mesh's, which
-is asked seldom: where they lie to the attention mesh's hardly changes, so between two looks they
-are taken from there. On clips of speakers they then are 0.25 % of the face's height from where the
-plain mesh sees them, which is by how much it is unsteady itself.
+Lips are read by the attention mesh. All other points are the plain mesh's, which is asked seldom:
+where they lie to the attention mesh's hardly changes, so between two looks they are taken from
+there. On clips of speakers they then are 0.16 % of the face's height from where the plain mesh
+sees them, which is unsteady by as much itself.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from runtime.faces.facemesh import SCORE_FLOOR, FaceMesh, Roi, read_in
 from runtime.pyramid import Pyramid
 from runtime.types import Landmarks
 
-#: The plain mesh looks at every third frame ...
+#: The plain mesh looks with every third reading ...
 PLAIN_INTERVAL = 3
 #: ... and moves the offset by this share of what it sees, so that its own noise stays out.
-OFFSET_SHARE = 0.3
+OFFSET_SHARE = 0.5
 
 #: float64 ``(468, 2)``: from the attention mesh's points to the plain mesh's, upright, in sides of
 #: the square that is looked at.
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
         score: 0 to 1 that it is a face, by the plain mesh's last look.
         landmarks: float32 ``(468, 2)``, pixels of the picture.
         offset: Where the plain mesh's points lie; ``None`` where they alone are known.
-        age: Frames since the plain mesh looked.
+        age: Readings since the plain mesh looked.
     """
 
     score: float

@@ -19,6 +19,8 @@ BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 EYE_CORNERS = (33, 263)
 #: Corners of the mouth, left in the picture first.
 MOUTH_CORNERS = (61, 291)
+#: The mouth's outer ends: both corners, top and bottom.
+MOUTH_EDGES = (*MOUTH_CORNERS, 0, 17)
 #: Middle of the inner lips, upper and lower, and their neighbours on both sides.
 INNER_UPPER = (82, 13, 312)
 INNER_LOWER = (87, 14, 317)

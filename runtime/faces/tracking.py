@@ -1,6 +1,7 @@
 """The default detector: BlazeFace finds faces, FaceMesh follows them from frame to frame."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from runtime.boxes import Pads
 from runtime.crops import UPRIGHT_LIMIT
 from runtime.faces import facemesh, mesh_points
 from runtime.faces.attention_mesh import AttentionMesh
+from runtime.faces.between import SPAN, is_near, look, readings_between
 from runtime.faces.blazeface import DEEPEST_ZOOM, INPUT_SIDE, BlazeFace, FaceGuess
 from runtime.faces.facemesh import FaceMesh, Roi
 from runtime.faces.following import MeshPair, Reading
@@ -21,8 +23,8 @@ from runtime.pyramid import Pyramid, View
 from runtime.types import Detection, Frame, Landmarks
 
 #: Part of the digest: raise it when the same networks give other boxes.
-VERSION = "2"
-#: Frames between two looks for new faces while all known ones are followed.
+VERSION = "3"
+#: Frames between two looks for new faces while all known ones are followed; a multiple of ``SPAN``.
 SEARCH_INTERVAL = 12
 #: Frames between two looks at halves and at quarters while no face is known; a look at the whole
 #: picture costs one run of the network, halves 6 more, quarters about 28 more.
@@ -77,13 +79,15 @@ class BlazeFaceMesh:
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Find the faces of unrelated pictures, see ``FaceDetector``."""
         return [
-            sorted(_Tracker(self, passes=3).push(picture), key=lambda face: -face.score)
+            sorted(_Tracker(self, passes=3).push([picture])[0], key=lambda face: -face.score)
             for picture in map(Pyramid, frames)
         ]
 
     def track(self, pictures: Iterable[Pyramid]) -> Iterator[list[Detection]]:
         """Follow faces through one video, see ``FaceDetector``."""
-        return map(_Tracker(self, passes=2).push, pictures)
+        tracker, upcoming = _Tracker(self, passes=2), iter(pictures)
+        while group := list(itertools.islice(upcoming, tracker.reach)):
+            yield from tracker.push(group)
 
 
 @dataclass(slots=True)
@@ -104,8 +108,12 @@ class _Face:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+class _LostSightError(Exception):
+    """A face is not where it should be."""
+
+
 class _Tracker:
-    """The state of one video: push a frame, get its faces."""
+    """The state of one video: push frames, get their faces."""
 
     def __init__(self, networks: BlazeFaceMesh, *, passes: int) -> None:
         self._blazeface = networks.blazeface
@@ -114,23 +122,67 @@ class _Tracker:
         self._shots = ShotDetector()
         self._faces: list[_Face] = []
         self._lost: list[_Face] = []
+        #: The picture that faces were read in last.
+        self._last: Pyramid
         self._index = -1
         self._next_id = 0
 
-    def push(self, picture: Pyramid) -> list[Detection]:
+    @property
+    def reach(self) -> int:
+        """Frames that may be pushed at once."""
+        return SPAN - self._index % SPAN if self._faces else 1
+
+    def push(self, pictures: Sequence[Pyramid]) -> list[list[Detection]]:
+        cuts = [self._shots.is_cut(picture) for picture in pictures]
+        if len(pictures) > 1 and not any(cuts):
+            try:
+                return self._leap(pictures)
+            except _LostSightError:
+                pass  # Frame by frame it is lost where it goes, and found where it comes back.
+        return [
+            self._step(picture, is_cut=cut) for picture, cut in zip(pictures, cuts, strict=True)
+        ]
+
+    def _step(self, picture: Pyramid, *, is_cut: bool) -> list[Detection]:
         self._index += 1
-        if self._shots.is_cut(picture):
+        if is_cut:
             self._forget_places()
-        lost = self._follow(picture)
+        return self._finish(picture, lost=self._follow(picture))
+
+    def _leap(self, pictures: Sequence[Pyramid]) -> list[list[Detection]]:
+        """Follow all known faces to the last picture, and say where they are in those between."""
+        *between, last = pictures
+        ways = [self._way(face.reading, between, last) for face in self._faces]
+        index, numbers = self._index + len(pictures), [face.face_id for face in self._faces]
+        faces = [_Face(number, way[-1], index) for number, way in zip(numbers, ways, strict=True)]
+        if any(_is_known(face, faces[:place]) for place, face in enumerate(faces)):
+            raise _LostSightError
+        self._faces, self._index = faces, index
+        found = [
+            [_detection(*face, last.size) for face in zip(numbers, readings, strict=True)]
+            for readings in zip(*(way[:-1] for way in ways), strict=True)
+        ]
+        return [*found, self._finish(last, lost=False)]
+
+    def _way(self, before: Reading, between: Sequence[Pyramid], last: Pyramid) -> list[Reading]:
+        after = self._read(last, before)
+        if not is_near(before, after):
+            raise _LostSightError
+        first, then = look(self._last, before), look(last, after)
+        return [*readings_between(between, first, then, self._read), after]
+
+    def _read(self, picture: Pyramid, before: Reading) -> Reading:
+        reading = self._meshes.follow(picture, before)
+        if not _is_believed(reading):
+            raise _LostSightError
+        return reading
+
+    def _finish(self, picture: Pyramid, *, lost: bool) -> list[Detection]:
+        """Look for new faces where that is due, and list all there are."""
+        self._last = picture
         if lost or self._is_search_due():
             self._add(self._search(picture), max(picture.size))
-        return [self._detection(face, picture.size) for face in self._faces]
-
-    def _detection(self, face: _Face, size: tuple[int, int]) -> Detection:
-        roll = mesh_points.roll_angle(face.landmarks)
-        angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
-        box = boxes.clip(mesh_points.mesh_face_box(face.landmarks, size, angle), size)
-        return Detection(box, face.reading.score, face.landmarks, roll, face.face_id)
+        return [_detection(face.face_id, face.reading, picture.size) for face in self._faces]
 
     def _forget_places(self) -> None:
         """Start a new shot: numbers are handed on by size, as nothing else is known."""
@@ -147,7 +199,7 @@ class _Tracker:
         kept: list[_Face] = []
         for face in self._faces:
             reading = self._meshes.follow(picture, face.reading)
-            if reading.score >= facemesh.SCORE_FLOOR and _is_plausible(reading.landmarks):
+            if _is_believed(reading):
                 face.reading, face.last_seen = reading, self._index
                 if not _is_known(face, kept):
                     kept.append(face)
@@ -200,9 +252,17 @@ def _roi_of_guess(guess: FaceGuess, view: View) -> Roi:
     return Roi(x, y, view.step * side, roll)
 
 
-def _is_plausible(landmarks: Landmarks) -> bool:
-    """Tell whether a mesh still has the extent of a face and has not collapsed."""
-    return float(np.ptp(landmarks, axis=0).min()) >= 8.0
+def _detection(number: int, reading: Reading, size: tuple[int, int]) -> Detection:
+    roll = mesh_points.roll_angle(reading.landmarks)
+    angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
+    box = boxes.clip(mesh_points.mesh_face_box(reading.landmarks, size, angle), size)
+    return Detection(box, reading.score, reading.landmarks, roll, number)
+
+
+def _is_believed(reading: Reading) -> bool:
+    """Tell whether this is a face, and its mesh still has the extent of one."""
+    extent = np.ptp(reading.landmarks, axis=0).min()
+    return reading.score >= facemesh.SCORE_FLOOR and bool(extent >= 8.0)
 
 
 def _is_known(face: _Face, others: list[_Face]) -> bool:

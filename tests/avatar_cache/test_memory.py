@@ -16,7 +16,7 @@ from runtime.types import Detection, FaceBox
 SIZE = (400, 600)
 FRAMING = Framing(size=SIZE, fps=25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
 #: Per frame: boxes, angles and the other numbers of a face's way, and what smoothing makes of them.
-NUMBERS_BYTES = 1500
+NUMBERS_BYTES = 300
 
 needs_maps = pytest.mark.skipif(
     not Path("/proc/self/maps").exists(), reason="needs the list of mapped files"
