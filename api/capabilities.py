@@ -20,6 +20,8 @@ class Capabilities:
         processor: What the processor offers, in words.
         cores: Processors that may be kept busy.
         model: Generator in use when a request names none.
+        lips: Network that hears its lip movements, so that ``warp`` needs no drawn mouths;
+            ``None`` where they are read off mouths.
         precision: Arithmetic chosen for it.
         why: Why, as sentences.
         generators: Names of the generators installed.
@@ -33,6 +35,7 @@ class Capabilities:
     processor: str
     cores: int
     model: str
+    lips: str | None
     precision: str
     why: tuple[str, ...]
     generators: tuple[str, ...]
@@ -50,6 +53,7 @@ def describe_capabilities(generator: Generator, models: ModelStore) -> Capabilit
         processor=host.words,
         cores=host.cores,
         model=generator.name,
+        lips=generator.lips.name if generator.lips else None,
         precision=generator.plan.precision,
         why=generator.plan.why,
         generators=tuple(entry.name for entry in models.generators()),

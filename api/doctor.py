@@ -111,9 +111,11 @@ def _arithmetic(settings: Settings) -> Iterator[Finding]:
 
     with Mouthpiece(settings, probes=True) as mouthpiece:
         generator = mouthpiece.generator()
+        why = [*generator.plan.why]
+        if generator.lips is not None:
+            why.append(f"{generator.lips.name} moves lips where no mouth has to be drawn")
         yield Finding(
-            "arithmetic",
-            f"{generator.name} in {generator.plan.precision}: " + "; ".join(generator.plan.why),
+            "arithmetic", f"{generator.name} in {generator.plan.precision}: " + "; ".join(why)
         )
 
 

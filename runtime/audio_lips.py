@@ -14,7 +14,7 @@ import numpy as np
 from runtime.chunks import CHUNK_COLUMNS
 from runtime.host import HostPlan
 from runtime.models import ModelSource
-from runtime.network import Network, batches, load_model
+from runtime.network import Network, batches, describe, load_model
 from runtime.types import LipMovement, MelChunk
 
 
@@ -22,6 +22,7 @@ class AudioLips:
     """Hears lip movements; safe to share between threads.
 
     Attributes:
+        name: Of the network.
         around: Columns heard before and after the sixteen that a generator hears.
     """
 
@@ -49,6 +50,7 @@ class AudioLips:
         model = load_model(model_file.path, role="lips", expected=expected)
         # Rounding to bf16 would shake lips that hardly move; there is little here to be won by it.
         plan = replace(plan, precision="f32")
+        self.name = describe(model).get("name", model_file.path.stem)
         self._batch = plan.batch
         self._network = Network(model, plan, batch=plan.batch, cache_dir=cache_dir)
         self.around = (self._network.input_shapes[0][2] - CHUNK_COLUMNS) // 2

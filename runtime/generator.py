@@ -19,7 +19,7 @@ from runtime.host import HostPlan
 from runtime.models import ModelSource
 from runtime.network import Network, batches, describe, load_model
 from runtime.rows import keep_rows
-from runtime.splitting import split_generator
+from runtime.splitting import SplitGenerator, split_generator
 from runtime.types import CROP_SIZE, FaceCrop, MelChunk, MouthCrop, ReferenceFrame
 from runtime.upsampling import unroll_upsampling
 
@@ -58,7 +58,7 @@ class Generator:
         first_row: int = 0,
         cache_dir: Path | None = None,
     ) -> None:
-        """Read the network; its two parts are compiled when they are first needed.
+        """Read the network; it is cut in two, and each part compiled, when first needed.
 
         Args:
             model_file: The IR and its digest.
@@ -86,7 +86,7 @@ class Generator:
         self.first_row = first_row
         self._cache_dir = cache_dir
         self._lock = threading.Lock()
-        self._split = split_generator(model)
+        self._model = model
         self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
         self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
 
@@ -160,6 +160,10 @@ class Generator:
     def _decoder(self) -> Network:
         with self._lock:
             return self._compiled_decoder
+
+    @cached_property
+    def _split(self) -> SplitGenerator:
+        return split_generator(self._model)
 
     @cached_property
     def _compiled_encoder(self) -> Network:

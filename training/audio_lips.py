@@ -28,7 +28,8 @@ AROUND = 8
 COLUMNS = CHUNK_COLUMNS + 2 * AROUND
 MEL_OFFSET = -5
 BANDS, POINTS = 80, 88
-_CHANNELS, _HIDDEN = 160, 192
+CHANNELS = 160
+_HIDDEN = 192
 _DILATIONS = (1, 1, 2, 2, 4, 4)
 _LAST = COLUMNS - 2 * sum(_DILATIONS)
 _SCALE = 4.0
@@ -49,7 +50,7 @@ class AudioLipsNet(Trainable):
 
     LAYOUT = "audio-lips"
 
-    def __init__(self, basis: Floats, *, channels: int = _CHANNELS, light: float = 0.35) -> None:
+    def __init__(self, basis: Floats, *, channels: int = CHANNELS, light: float = 0.35) -> None:
         """Take the movements.
 
         Args:

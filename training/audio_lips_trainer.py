@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from runtime.types import Frame, MelSpectrogram
-from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, AudioLipsNet
+from training.audio_lips import AROUND, CHANNELS, COLUMNS, MEL_OFFSET, AudioLipsNet
 from training.augment import another_voice, mask_spans
 from training.corpus import FPS, Corpus
 from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
@@ -220,11 +220,11 @@ def sampled(rows: Floats, places: Floats) -> Floats:
     return np.asarray(rows[:, below] * (1 - share) + rows[:, above] * share, np.float32)
 
 
-def new_network(said: Sequence[Said], *, seed: int) -> AudioLipsNet:
+def new_network(said: Sequence[Said], *, seed: int, channels: int = CHANNELS) -> AudioLipsNet:
     """Give a network with random weights, whose movements make up most of what the lips do."""
     torch.manual_seed(seed)
     motions = np.concatenate([item.motions for item in said])
-    return AudioLipsNet(np.ascontiguousarray(principal(motions, MOVEMENTS).T))
+    return AudioLipsNet(np.ascontiguousarray(principal(motions, MOVEMENTS).T), channels=channels)
 
 
 def hearing_score(network: AudioLipsNet, said: Sequence[Said]) -> float:

@@ -42,10 +42,11 @@ def mouths_of(path: Path, models_dir: Path, *, threads: int = 2) -> MouthSource:
 
         return CheckpointMouths(TrainedNetwork.load(path), path.stem)
     if read_facts(path).get("role") == "lips":
+        from training.mesh_tracking import MeshTracker
         from training.warped_mouths import WarpedMouths
 
-        digest = file_sha256(path, path.with_suffix(".bin"))
-        return WarpedMouths(NetworkFile(path, digest), models_dir, threads=threads)
+        model = NetworkFile(path, file_sha256(path, path.with_suffix(".bin")))
+        return WarpedMouths(model, MeshTracker(models_dir), threads=threads)
     precision: Precision = "int8" if path.stem.endswith("-int8") else "f32"
     return GeneratorMouths(path, precision=precision, threads=threads)
 

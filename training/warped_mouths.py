@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -18,7 +16,7 @@ from training.audio_lips import MEL_OFFSET
 from training.cases import Case
 from training.corpus import MARGIN, VIDEO_SIZE, crop_from_video, cut_face, mel_chunks
 from training.errors import RejectedError
-from training.mesh_tracking import FaceTracker, MeshTracker
+from training.mesh_tracking import FaceTracker
 
 #: Pictures of a data set are small: warped twice as large, drawn lips are as exact as users see.
 _ENLARGED = 2
@@ -27,17 +25,17 @@ _ENLARGED = 2
 class WarpedMouths:
     """Mouths of the case's own pixels, through the engine's own blending."""
 
-    def __init__(self, model: ModelSource, models_dir: Path, *, threads: int = 2) -> None:
+    def __init__(self, model: ModelSource, tracker: FaceTracker, *, threads: int = 2) -> None:
         """Compile.
 
         Args:
             model: The network that hears lips.
-            models_dir: Folder with the face networks.
+            tracker: Reads the mesh of the faces.
             threads: Threads to use.
         """
         plan = HostPlan(threads=threads, batch=8)
         self._lips = AudioLips(model, plan, mel_offset=MEL_OFFSET)
-        self._tracker: FaceTracker = MeshTracker(models_dir)
+        self._tracker = tracker
         self.name = f"{model.path.stem} (warp)"
 
     def draw(self, case: Case, mel: MelSpectrogram) -> MouthCrop:

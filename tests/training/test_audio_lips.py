@@ -1,0 +1,152 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import openvino as ov  # noqa: E402
+
+from runtime.models import file_sha256  # noqa: E402
+from runtime.types import LipMovement  # noqa: E402
+from tests.training.laws import assert_resumes  # noqa: E402
+from tests.training.talking_mesh import TalkingTracker, mesh_in_pixels, picture  # noqa: E402
+from tests.training.tiny_corpus import draw_face, lips  # noqa: E402
+from training.audio_lips import AROUND, COLUMNS, AudioLipsNet, export_audio_lips  # noqa: E402
+from training.audio_lips_trainer import (  # noqa: E402
+    AudioLipsOptions,
+    AudioLipsTrainer,
+    Said,
+    hearing_score,
+    inner_light,
+    new_network,
+    read_said,
+    sampled,
+)
+from training.cases import Case  # noqa: E402
+from training.corpus import Corpus  # noqa: E402
+from training.export import export_network, export_weights, load_trained  # noqa: E402
+from training.lip_motions import closed_frames, gap_of, lip_motions  # noqa: E402
+from training.sources import NetworkFile  # noqa: E402
+from training.warped_mouths import WarpedMouths  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def said() -> list[Said]:
+    """Sentences during which lips open with the loudness, in two voices."""
+    return [_sentence(seed) for seed in range(3)]
+
+
+def _sentence(seed: int, frames: int = 40) -> Said:
+    rng = np.random.default_rng(seed)
+    loud = np.clip(np.sin(np.linspace(0, 12, frames) + seed), 0, 1).astype(np.float32)
+    columns = np.interp(np.arange(round(3.2 * frames)) / 3.2, np.arange(frames), loud)
+    mel = (-4 + 5 * columns[None] + rng.normal(0, 0.1, (80, len(columns)))).astype(np.float32)
+    points = np.stack([lips(20 * value) for value in loud])
+    motions, _ = lip_motions(points, closed_frames(points))
+    light = np.where(loud > 0.3, 0.2 + 0.4 * loud, np.nan).astype(np.float32)
+    return Said(motions, light, [mel, mel + 0.3])
+
+
+def _trainer(said: list[Said], folder: Path, steps: int, **more: Any) -> AudioLipsTrainer:
+    network = new_network(said, seed=0, channels=16)
+    options = AudioLipsOptions(steps=steps, sentences=4, frames=12, **more)
+    return AudioLipsTrainer(network, said, folder, options)
+
+
+def test_a_held_head_that_sways_moves_no_lips() -> None:
+    swaying = np.stack([lips(0.0)] * 90) + np.linspace(0, 9, 90)[:, None, None]
+    motions, _ = lip_motions(swaying.astype(np.float32), np.arange(90))
+    assert np.abs(motions[30:60]).max() < 0.01
+
+
+def test_movements_are_in_mouth_widths() -> None:
+    points = np.stack([lips(gap) for gap in [0.0] * 8 + [7.0, 14.0]])
+    motions, _ = lip_motions(points, closed_frames(points))
+    wide = lips(14.0)
+    expected = (wide[23:28, 1] - wide[33:38, 1]).mean() / 28
+    assert gap_of(motions)[-1] == pytest.approx(expected, abs=0.02)
+    assert gap_of(motions)[:8] == pytest.approx(0, abs=0.01)
+
+
+def test_sentences_whose_lips_never_close_are_left_out(tiny_corpus: Corpus) -> None:
+    assert read_said(tiny_corpus, {}, splits=["train"]) == []
+
+
+def test_open_mouths_are_as_light_as_they_are_and_closed_ones_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.stack([draw_face(gap, rng) for gap in (0.0, 14.0)])
+    closed, opened = inner_light(frames, np.stack([lips(0.0), lips(14.0)]))
+    assert np.isnan(closed)
+    assert 0.05 < opened < 0.5
+
+
+def test_rows_are_read_between_their_columns_and_end_with_their_ends() -> None:
+    rows = np.array([[0.0, 2.0, 6.0]], np.float32)
+    read = sampled(rows, np.array([-1.0, 0.5, 1.25, 9.0]))
+    assert read.tolist() == [[0.0, 1.0, 3.0, 6.0]]
+
+
+def test_a_whole_sound_is_answered_as_its_chunks_are(said: list[Said]) -> None:
+    network = new_network(said, seed=0, channels=16).eval()
+    mel = torch.from_numpy(said[0].mels[0])[None]
+    whole, light = network(mel)
+    for place in (0, 17, 60):
+        alone, own_light = network(mel[..., place : place + COLUMNS])
+        assert torch.allclose(alone[:, 0], whole[:, place], atol=1e-5)
+        assert torch.allclose(own_light[:, 0], light[:, place], atol=1e-5)
+
+
+def test_the_exported_network_tells_what_the_trained_one_does(
+    said: list[Said], tmp_path: Path
+) -> None:
+    network = new_network(said, seed=0, channels=16)
+    for norm in network.body.norms:
+        torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    exported = ov.Core().compile_model(export_audio_lips(network, name="x", licence="y"), "CPU")
+    mel = np.random.default_rng(0).normal(-1, 1.5, (3, 80, COLUMNS)).astype(np.float32)
+    motion, light = (exported([mel])[index] for index in range(2))
+    told, true_light = network(torch.from_numpy(mel))
+    expected = (told[:, 0] @ network.basis).detach().numpy()
+    assert motion.reshape(3, 88) == pytest.approx(expected, abs=1e-4)
+    assert light == pytest.approx(true_light[:, 0].detach().numpy(), abs=1e-4)
+
+
+def test_it_learns_to_open_with_the_sound(said: list[Said], tmp_path: Path) -> None:
+    trainer = _trainer(said, tmp_path, 60)
+    trainer.run()
+    assert hearing_score(trainer.averaged(), [_sentence(7)]) > 0.7
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(said: list[Said], tmp_path: Path) -> None:
+    assert_resumes(lambda folder, **more: _trainer(said, folder, 4, **more), tmp_path)
+
+
+def test_weights_are_read_and_exported_by_what_they_are(said: list[Said], tmp_path: Path) -> None:
+    trainer = _trainer(said, tmp_path, 1)
+    trainer.run()
+    export_weights(tmp_path / "average.safetensors", tmp_path / "lips.safetensors")
+    loaded = load_trained(tmp_path / "lips.safetensors")
+    assert isinstance(loaded, AudioLipsNet)
+    assert torch.equal(loaded.basis, trainer.network.basis)
+    export_network(tmp_path / "lips.safetensors", tmp_path / "lips.xml", name="lips")
+    model = NetworkFile(tmp_path / "lips.xml", file_sha256(tmp_path / "lips.xml"))
+    face = picture(mesh_in_pixels())[64:192, 64:192]
+    case = Case("drawn", (), face, said[0].mels[0], said[1].mels[0], np.zeros(9, np.float32))
+    mouths = WarpedMouths(model, TalkingTracker([]), threads=1).draw(case, case.mel)
+    assert mouths.shape == (9, 96, 96, 3)
+
+
+def test_the_runtime_takes_what_is_exported(said: list[Said], tmp_path: Path) -> None:
+    from runtime.audio_lips import AudioLips
+    from runtime.host import HostPlan
+
+    network = new_network(said, seed=0, channels=16)
+    ov.save_model(export_audio_lips(network, name="x", licence="y"), tmp_path / "x.xml")
+    heard = AudioLips(NetworkFile(tmp_path / "x.xml", ""), HostPlan(batch=2), mel_offset=-5)
+    assert heard.around == AROUND
+    (movement,) = heard.movements([np.full((80, COLUMNS), -4, np.float32)])
+    assert isinstance(movement, LipMovement)
+    assert movement.motion.shape == (4, 11, 2)
