@@ -104,7 +104,7 @@ class _Face:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        low, high = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
+        low, high = mesh_points.extent(self.landmarks)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
@@ -261,8 +261,8 @@ def _detection(number: int, reading: Reading, size: tuple[int, int]) -> Detectio
 
 def _is_believed(reading: Reading) -> bool:
     """Tell whether this is a face, and its mesh still has the extent of one."""
-    extent = np.ptp(reading.landmarks, axis=0).min()
-    return reading.score >= facemesh.SCORE_FLOOR and bool(extent >= 8.0)
+    low, high = mesh_points.extent(reading.landmarks)
+    return reading.score >= facemesh.SCORE_FLOOR and bool((high - low).min() >= 8.0)
 
 
 def _is_known(face: _Face, others: list[_Face]) -> bool:
