@@ -1,6 +1,7 @@
 """Describe hand-read bodies and problem answers in OpenAPI."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,7 +26,7 @@ def _problem(status: int) -> dict[str, Any]:
     codes = [code for code, kind in CATALOGUE.items() if kind.status == status]
     return {
         "description": ", ".join(codes) or "INVALID_REQUEST",
-        "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+        "content": {MEDIA_TYPE: {"schema": _schema(ProblemBody)}},
     }
 
 
@@ -43,7 +44,7 @@ def video_or(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a JSON body."""
-    return {"content": {"application/json": {"schema": model.model_json_schema()}}}
+    return {"content": {"application/json": {"schema": _schema(model)}}}
 
 
 def form_body(
@@ -61,13 +62,13 @@ def form_body(
         optional: Files that may be there.
         only: The fields of the model that this route takes; empty for all.
     """
-    empty: dict[str, Any] = {"type": "object", "properties": {}}
-    schema = empty if model is None else model.model_json_schema()
+    schema = {"type": "object", "properties": {}} if model is None else _schema(model)
     taken = set(only) or set(schema["properties"])
     fields = {name: spec for name, spec in schema["properties"].items() if name in taken}
-    schema["properties"] = {**dict.fromkeys((*files, *optional), _FILE), **fields}
-    schema["required"] = [*files, *(name for name in schema.get("required", ()) if name in fields)]
-    return {"content": {"multipart/form-data": {"schema": schema}}}
+    required = [*files, *(name for name in schema.get("required", ()) if name in fields)]
+    properties = {**dict.fromkeys((*files, *optional), _FILE), **fields}
+    whole = {**schema, "properties": properties, "required": required}
+    return {"content": {"multipart/form-data": {"schema": whole}}}
 
 
 def request_body(*bodies: dict[str, Any], **extra: Any) -> dict[str, Any]:
@@ -80,10 +81,16 @@ def request_body(*bodies: dict[str, Any], **extra: Any) -> dict[str, Any]:
 
 def query(model: type[BaseModel], *names: str) -> dict[str, Any]:
     """Describe fields of ``model`` that may also come as query parameters."""
-    properties = model.model_json_schema()["properties"]
+    properties = _schema(model)["properties"]
     return {
         "parameters": [
             {"name": name, "in": "query", "required": False, "schema": properties[name]}
             for name in names
         ]
     }
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a model; to be read only. Every route needs some, and each takes milliseconds."""
+    return model.model_json_schema()
