@@ -62,7 +62,8 @@ def form_body(
         optional: Files that may be there.
         only: The fields of the model that this route takes; empty for all.
     """
-    schema = {"type": "object", "properties": {}} if model is None else _schema(model)
+    empty: dict[str, Any] = {"type": "object", "properties": {}}
+    schema = empty if model is None else _schema(model)
     taken = set(only) or set(schema["properties"])
     fields = {name: spec for name, spec in schema["properties"].items() if name in taken}
     required = [*files, *(name for name in schema.get("required", ()) if name in fields)]
