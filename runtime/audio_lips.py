@@ -63,8 +63,8 @@ class AudioLips:
                 at most for each request in flight.
         """
         requests = ([np.stack(batch)] for batch in batches(chunks, self._batch))
-        for motions, light in self._network.run(requests):
-            yield from map(LipMovement, motions, light.tolist())
+        for (motions,) in self._network.run(requests):
+            yield from map(LipMovement, motions)
 
     def warm_up(self) -> None:
         """Run the network once on zeros, so that the first movement is not slow."""

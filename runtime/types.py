@@ -112,15 +112,13 @@ class LipMovement(NamedTuple):
     Attributes:
         motion: From the closed mouth, in mouth widths, float32 ``(4, 11, 2)``: outer upper, outer
             lower, inner upper and inner lower contour, each from the left corner to the right.
-        light: Brightness inside the mouth in units of the skin's.
     """
 
     motion: NDArray[np.float32]
-    light: float
 
 
 #: Of lips that do not move.
-STILL = LipMovement(np.zeros((4, 11, 2), np.float32), 0.0)
+STILL = LipMovement(np.zeros((4, 11, 2), np.float32))
 
 
 class Patch(NamedTuple):

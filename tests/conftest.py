@@ -83,7 +83,7 @@ def toy_lips(*, around: int = 2, **metadata: str) -> ov.Model:
     """Build a network that obeys the contract of ``AudioLips``: the louder, the wider open.
 
     Silence (mel of -4) moves nothing; every unit of mean mel above it opens the lips by a
-    twentieth of the mouth's width. Light is the mean mel of the last column.
+    twentieth of the mouth's width.
     """
     mel = ops.parameter([-1, 80, 16 + 2 * around], np.float32, name="mel")
     middle = ops.slice(
@@ -94,10 +94,7 @@ def toy_lips(*, around: int = 2, **metadata: str) -> ov.Model:
     opening = np.zeros((1, 4, 11, 2), np.float32)
     opening[0, 1::2, 1:-1, 1] = 0.05
     motion = ops.multiply(loud, ops.constant(opening))
-    last = ops.gather(mel, ops.constant(np.int64(15 + 2 * around)), ops.constant(np.int64(2)))
-    light = ops.reduce_mean(last, ops.constant([1]), keep_dims=False)
-    results = [ops.result(motion, name="motion"), ops.result(light, name="light")]
-    model = ov.Model(results, [mel], "toy_lips")
+    model = ov.Model([ops.result(motion, name="motion")], [mel], "toy_lips")
     facts = {"schema": "1", "role": "lips", "mel_spec": "wav2lip-16k-80", "mel_offset": "0"}
     for key, value in {**facts, **metadata}.items():
         model.set_rt_info(value, ["mouthpiece", key])

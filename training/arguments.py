@@ -94,7 +94,7 @@ def _train_lips_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--heldout-voices", type=Path, help="other voices of the held-out sounds")
     own.add_argument("--steps", type=int, default=20_000)
     own.add_argument("--batch", type=int, default=24, help="sentences a step")
-    own.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    own.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
     own.add_argument("--score-every", type=int, default=0, help="steps between scorings, 0: never")
 
 

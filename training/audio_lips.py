@@ -50,18 +50,16 @@ class AudioLipsNet(Trainable):
 
     LAYOUT = "audio-lips"
 
-    def __init__(self, basis: Floats, *, channels: int = CHANNELS, light: float = 0.35) -> None:
+    def __init__(self, basis: Floats, *, channels: int = CHANNELS) -> None:
         """Take the movements.
 
         Args:
             basis: ``(k, 88)``, in mouth widths; see ``lip_motions``.
             channels: Width of the hidden layers.
-            light: Typical brightness inside the mouth.
         """
         super().__init__()
         self.body: _Body = _Body(len(basis), channels)
         self.body.basis.copy_(torch.from_numpy(basis))
-        self.body.light.fill_(light)
         self.channels = channels
 
     @property
@@ -83,24 +81,24 @@ class AudioLipsNet(Trainable):
         """Give what the weights file says about itself."""
         return {"layout": self.LAYOUT, "channels": str(self.channels), "format": "pt"}
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, mel: Tensor) -> Tensor:
         """Hear.
 
         Args:
             mel: ``(n, 80, t)`` with at least 32 columns.
 
         Returns:
-            Coefficients of the basis ``(n, t - 31, k)`` and light ``(n, t - 31)``.
+            Coefficients of the basis ``(n, t - 31, k)``.
         """
-        told: Tensor = self.body(mel / _SCALE).transpose(1, 2)
-        return told[..., :-1], told[..., -1] + self.body.light
+        told: Tensor = self.body(mel / _SCALE)
+        return told.transpose(1, 2)
 
     @torch.no_grad()
     def motions(self, mel: MelSpectrogram, frames: int) -> Floats:
         """Give the movements of a sound, ``(frames, 88)``."""
         self.eval()
         chunks = mel_chunks(mel, range(frames), MEL_OFFSET, around=AROUND)
-        told, _ = self(torch.from_numpy(chunks).to(self.basis.device))
+        told = self(torch.from_numpy(chunks).to(self.basis.device))
         return np.asarray((told[:, 0] @ self.basis).cpu().numpy(), np.float32)
 
 
@@ -108,12 +106,10 @@ class _Body(nn.Module):
     """Layers and the movements they speak of."""
 
     basis: Tensor
-    light: Tensor
 
     def __init__(self, movements: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("basis", torch.zeros(movements, POINTS))
-        self.register_buffer("light", torch.zeros(()))
         widths = [BANDS, *[channels] * (len(_DILATIONS) - 1)]
         self.levels = nn.ModuleList(
             nn.Conv1d(width, channels, 3, dilation=step, bias=False)
@@ -121,7 +117,7 @@ class _Body(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in _DILATIONS)
         self.hidden = nn.Conv1d(channels, _HIDDEN, _LAST)
-        self.head = nn.Conv1d(_HIDDEN, movements + 1, 1)
+        self.head = nn.Conv1d(_HIDDEN, movements, 1)
         self.dropout, self.last_dropout = nn.Dropout(0.1), nn.Dropout(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,8 +138,8 @@ def export_audio_lips(network: AudioLipsNet, *, name: str, licence: str) -> ov.M
         licence: Licence to record.
 
     Returns:
-        A model with input ``mel`` (float32 ``(n, 80, 32)``) and outputs ``motion`` (float32
-        ``(n, 4, 11, 2)``) and ``light`` (float32 ``(n,)``), as ``runtime.audio_lips`` takes it.
+        A model with input ``mel`` (float32 ``(n, 80, 32)``) and output ``motion`` (float32
+        ``(n, 4, 11, 2)``), as ``runtime.audio_lips`` takes it.
     """
     body = network.eval().cpu().body
     mel = ops.parameter([-1, BANDS, COLUMNS], np.float32, name="mel")
@@ -155,15 +151,10 @@ def export_audio_lips(network: AudioLipsNet, *, name: str, licence: str) -> ov.M
     layers = {key: _array(value) for key, value in body.state_dict().items()}
     x = ops.relu(_convolution(x, layers["hidden.weight"], layers["hidden.bias"], 1))
     told = ops.squeeze(_convolution(x, layers["head.weight"], layers["head.bias"], 1), [2])
-    count = len(body.basis)
-    parts = ops.variadic_split(told, 1, [count, 1])
-    motion = ops.matmul(parts.output(0), layers["basis"], transpose_a=False, transpose_b=False)
+    motion = ops.matmul(told, layers["basis"], transpose_a=False, transpose_b=False)
     motion = ops.reshape(motion, np.array([-1, 4, 11, 2], np.int64), special_zero=False)
-    light = ops.add(ops.squeeze(parts.output(1), [1]), layers["light"])
-    results = [ops.result(motion, name="motion"), ops.result(light, name="light")]
-    for result in results:
-        result.output(0).get_tensor().set_names({result.get_friendly_name()})
-    model = ov.Model(results, [mel], name)
+    model = ov.Model([ops.result(motion, name="motion")], [mel], name)
+    model.output(0).set_names({"motion"})
     model.input(0).set_names({"mel"})
     facts = {"role": "lips", "name": name, "licence": licence, "precision": "f32"}
     write_metadata(model, {**facts, "mel_spec": "wav2lip-16k-80", "mel_offset": str(MEL_OFFSET)})

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from runtime.types import Frame, MelSpectrogram
+from runtime.types import MelSpectrogram
 from training.audio_lips import AROUND, CHANNELS, COLUMNS, MEL_OFFSET, AudioLipsNet
 from training.augment import another_voice, mask_spans
 from training.corpus import FPS, Corpus
@@ -33,9 +32,6 @@ _PACE_SHARE, _PACES = 0.5, (0.85, 1.2)
 #: Errors of the opening are counted in this many mouth widths, those of a closed mouth more.
 _GAP_UNIT, _GAP_WEIGHT, _CLOSED_WEIGHT = 0.03, 0.1, 1.5
 _LEAST_IMPORTANCE = 0.15
-_LIGHT_UNIT, _LIGHT_WEIGHT = 0.1, 0.1
-#: Mouths with less room inside than this many square pixels show no light.
-_LEAST_INSIDE = 50
 
 
 class Said(NamedTuple):
@@ -43,12 +39,10 @@ class Said(NamedTuple):
 
     Attributes:
         motions: ``(n, 88)``, see ``lip_motions``.
-        light: Brightness inside the mouth in units of the skin's, ``(n,)``; NaN where closed.
         mels: Spectrograms, the recording's own first.
     """
 
     motions: Floats
-    light: Floats
     mels: Sequence[MelSpectrogram]
 
 
@@ -76,34 +70,7 @@ def read_said(
             continue
         count = min(map(len, seen))
         median = np.median([motion[:count] for motion in seen], 0).astype(np.float32)
-        clip = data.read(entries[0])
-        light = np.full(count, np.nan, np.float32)
-        light[: len(clip.frames)] = inner_light(clip.frames, clip.lips)[:count]
-        found.append(Said(median, light, [data.mel(sound), *voices.get(sound, ())]))
-    return found
-
-
-def inner_light(frames: Frame, lips: LipPoints) -> Floats:
-    """Measure the brightness inside mouths in units of the skin's around them.
-
-    Args:
-        frames: uint8 ``(n, h, w, 3)``.
-        lips: ``(n, 40, 2)``, pixels.
-
-    Returns:
-        float32 ``(n,)``, NaN where hardly anything is seen of the inside.
-    """
-    found = np.full(len(frames), np.nan, np.float32)
-    for number, (frame, points) in enumerate(zip(frames, lips, strict=True)):
-        inner = points[[20, *range(31, 40), 30, *range(29, 20, -1)]]
-        inside, around = (np.zeros(frame.shape[:2], np.uint8) for _ in "io")
-        cv2.fillPoly(inside, [np.round(inner).astype(np.int32)], 255)
-        outer = cv2.convexHull(np.round(points[:20]).astype(np.int32))
-        cv2.polylines(around, [outer], True, 255, 9)
-        cv2.fillPoly(around, [outer], 0)
-        if cv2.contourArea(inner) >= _LEAST_INSIDE:
-            skin = np.mean(cv2.mean(frame, around)[:3])
-            found[number] = np.mean(cv2.mean(frame, inside)[:3]) / max(float(skin), 1.0)
+        found.append(Said(median, [data.mel(sound), *voices.get(sound, ())]))
     return found
 
 
@@ -118,18 +85,17 @@ class AudioLipsOptions(RunOptions):
         spread_weight: Weight of the sorted openings' differences.
     """
 
-    rate: float = 2e-3
+    rate: float = 1.5e-3
     weight_decay: float = 2e-2
     sentences: int = 24
     frames: int = 20
     change_weight: float = 0.3
-    spread_weight: float = 0.5
+    spread_weight: float = 0.05
 
 
 class _Drawn(NamedTuple):
     mel: Tensor
     wanted: Tensor
-    light: Tensor
 
 
 class AudioLipsTrainer(Run[AudioLipsNet]):
@@ -159,9 +125,8 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
 
     def _step(self) -> dict[str, float]:
         drawn = _Drawn(*(part.to(self.device) for part in self._draw()))
-        told, light = self.network.train()(drawn.mel)
         places = [round(_PER_FRAME * frame) for frame in range(self.options.frames)]
-        told, light = told[:, places], light[:, places]
+        told = self.network.train()(drawn.mel)[:, places]
         error, change = self._errors(told, drawn.wanted)
         gap, true = told @ self._to_gap, drawn.wanted @ self._to_gap
         each = functional.smooth_l1_loss(gap, true, reduction="none")
@@ -170,15 +135,12 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
         spread = functional.smooth_l1_loss(
             gap.flatten().sort()[0], true.flatten().sort()[0], beta=0.3
         )
-        is_seen = ~drawn.light.isnan()
-        off = (light - drawn.light)[is_seen] / _LIGHT_UNIT
-        lit = functional.smooth_l1_loss(off, torch.zeros_like(off))
-        total = error + _GAP_WEIGHT * opening + _LIGHT_WEIGHT * lit
+        total = error + _GAP_WEIGHT * opening
         total = total + self.options.change_weight * change + self.options.spread_weight * spread
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]  # torch stub
         self._descend()
-        named = {"movement": error, "change": change, "opening": opening, "light": lit}
+        named = {"movement": error, "change": change, "opening": opening, "spread": spread}
         return {name: float(value.detach()) for name, value in named.items()}
 
     def _errors(self, told: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,11 +152,11 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
 
     def _draw(self) -> _Drawn:
         parts = [self._part() for _ in range(self.options.sentences)]
-        mels, wanted, lights = zip(*parts, strict=True)
-        return _Drawn(*(torch.from_numpy(np.stack(part)) for part in (mels, wanted, lights)))
+        mels, wanted = zip(*parts, strict=True)
+        return _Drawn(*(torch.from_numpy(np.stack(part)) for part in (mels, wanted)))
 
-    def _part(self) -> tuple[Floats, Floats, Floats]:
-        """Draw a part of a sentence at some pace: mel, coefficients and light."""
+    def _part(self) -> tuple[Floats, Floats]:
+        """Draw a part of a sentence at some pace: mel and coefficients."""
         rng, frames = self._rng, self.options.frames
         item = self._said[rng.integers(len(self._said))]
         weights = np.array([_OWN_WEIGHT, *[1.0] * (len(item.mels) - 1)])
@@ -202,13 +164,11 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
         pace = rng.uniform(*_PACES) if rng.random() < _PACE_SHARE else 1.0
         first = rng.uniform(0, max(1e-6, len(item.motions) - 1 - (frames - 1) * pace))
         wanted = sampled(item.motions.T, first + np.arange(frames) * pace).T
-        nearest = np.rint(first + np.arange(frames) * pace).astype(int)
-        light = item.light[np.clip(nearest, 0, len(item.light) - 1)]
         count = round(_PER_FRAME * frames) + COLUMNS
         heard = sampled(mel, _PER_FRAME * first + (np.arange(count) + MEL_OFFSET - AROUND) * pace)
         if rng.random() >= _AS_IT_IS:
             heard = mask_spans(another_voice(heard, rng), rng)
-        return heard, wanted, light
+        return heard, wanted
 
 
 def sampled(rows: Floats, places: Floats) -> Floats:

@@ -12,14 +12,13 @@ from runtime.models import file_sha256  # noqa: E402
 from runtime.types import LipMovement  # noqa: E402
 from tests.training.laws import assert_resumes  # noqa: E402
 from tests.training.talking_mesh import TalkingTracker, mesh_in_pixels, picture  # noqa: E402
-from tests.training.tiny_corpus import draw_face, lips  # noqa: E402
+from tests.training.tiny_corpus import lips  # noqa: E402
 from training.audio_lips import AROUND, COLUMNS, AudioLipsNet, export_audio_lips  # noqa: E402
 from training.audio_lips_trainer import (  # noqa: E402
     AudioLipsOptions,
     AudioLipsTrainer,
     Said,
     hearing_score,
-    inner_light,
     new_network,
     read_said,
     sampled,
@@ -45,8 +44,7 @@ def _sentence(seed: int, frames: int = 40) -> Said:
     mel = (-4 + 5 * columns[None] + rng.normal(0, 0.1, (80, len(columns)))).astype(np.float32)
     points = np.stack([lips(20 * value) for value in loud])
     motions, _ = lip_motions(points, closed_frames(points))
-    light = np.where(loud > 0.3, 0.2 + 0.4 * loud, np.nan).astype(np.float32)
-    return Said(motions, light, [mel, mel + 0.3])
+    return Said(motions, [mel, mel + 0.3])
 
 
 def _trainer(said: list[Said], folder: Path, steps: int, **more: Any) -> AudioLipsTrainer:
@@ -74,14 +72,6 @@ def test_sentences_whose_lips_never_close_are_left_out(tiny_corpus: Corpus) -> N
     assert read_said(tiny_corpus, {}, splits=["train"]) == []
 
 
-def test_open_mouths_are_as_light_as_they_are_and_closed_ones_say_nothing() -> None:
-    rng = np.random.default_rng(0)
-    frames = np.stack([draw_face(gap, rng) for gap in (0.0, 14.0)])
-    closed, opened = inner_light(frames, np.stack([lips(0.0), lips(14.0)]))
-    assert np.isnan(closed)
-    assert 0.05 < opened < 0.5
-
-
 def test_rows_are_read_between_their_columns_and_end_with_their_ends() -> None:
     rows = np.array([[0.0, 2.0, 6.0]], np.float32)
     read = sampled(rows, np.array([-1.0, 0.5, 1.25, 9.0]))
@@ -91,11 +81,10 @@ def test_rows_are_read_between_their_columns_and_end_with_their_ends() -> None:
 def test_a_whole_sound_is_answered_as_its_chunks_are(said: list[Said]) -> None:
     network = new_network(said, seed=0, channels=16).eval()
     mel = torch.from_numpy(said[0].mels[0])[None]
-    whole, light = network(mel)
+    whole = network(mel)
     for place in (0, 17, 60):
-        alone, own_light = network(mel[..., place : place + COLUMNS])
+        alone = network(mel[..., place : place + COLUMNS])
         assert torch.allclose(alone[:, 0], whole[:, place], atol=1e-5)
-        assert torch.allclose(own_light[:, 0], light[:, place], atol=1e-5)
 
 
 def test_the_exported_network_tells_what_the_trained_one_does(
@@ -107,11 +96,9 @@ def test_the_exported_network_tells_what_the_trained_one_does(
         torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
     exported = ov.Core().compile_model(export_audio_lips(network, name="x", licence="y"), "CPU")
     mel = np.random.default_rng(0).normal(-1, 1.5, (3, 80, COLUMNS)).astype(np.float32)
-    motion, light = (exported([mel])[index] for index in range(2))
-    told, true_light = network(torch.from_numpy(mel))
-    expected = (told[:, 0] @ network.basis).detach().numpy()
+    motion = exported([mel])[0]
+    expected = (network(torch.from_numpy(mel))[:, 0] @ network.basis).detach().numpy()
     assert motion.reshape(3, 88) == pytest.approx(expected, abs=1e-4)
-    assert light == pytest.approx(true_light[:, 0].detach().numpy(), abs=1e-4)
 
 
 def test_it_learns_to_open_with_the_sound(said: list[Said], tmp_path: Path) -> None:
