@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from avatar_cache import codec
 from avatar_cache.bundle import Bundle
+from avatar_cache.face_crop import cut_face
 from avatar_cache.face_path import PATH_COLUMNS
 from avatar_cache.manifest import Manifest
 from avatar_cache.members import alpha_name, feature_name, segment_name
 from avatar_cache.stored_rows import StoredRows
-from runtime import boxes, crops
 from runtime.errors import AvatarCorruptError
 from runtime.faces.mesh_points import POINT_COUNT
 from runtime.types import COVER_SIZE, Cover, FaceBox, FaceCrop, Planes, ReferenceFrame
-from runtime.video import to_bgr, to_planes
+from runtime.video import to_planes
 
 #: Decoded segments kept: the one in use, the next one and one more for turning back.
 SEGMENTS_KEPT = 3
@@ -208,7 +208,7 @@ class CachedAvatar:
             planes=planes,
             box=box,
             angle=angle,
-            crop=_crop(planes, box, angle, self.size),
+            crop=cut_face(planes, box, angle),
             landmarks=self._landmarks[index],
             features=tuple(level[index] for level in self._levels) or None,
             has_face=bool(row[5]),
@@ -237,13 +237,3 @@ class CachedAvatar:
             self._bundle.array(feature_name(digest, level), FEATURE_KINDS, (len(self),))
             for level in range(self.manifest.features[digest])
         )
-
-
-def _crop(planes: Planes, box: FaceBox, angle: float, size: tuple[int, int]) -> FaceCrop:
-    """Cut the face out of planes, converting only the pixels around it."""
-    region = crops.upright_region(box, angle, size)
-    part = to_bgr(planes, region)
-    inside = FaceBox(box.x1 - region.x1, box.y1 - region.y1, box.x2 - region.x1, box.y2 - region.y1)
-    if angle == 0.0:
-        inside = boxes.clip(inside, (region.height, region.width))
-    return crops.cut_crop(part, inside, angle)

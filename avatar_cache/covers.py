@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_cache.face_crop import cut_face
 from avatar_cache.face_path import FacePath
 from avatar_cache.spool import Rows
 from runtime import boxes
 from runtime.blending import occlusion
 from runtime.blending.lips import apply_affine, compose_affine, invert_affine
 from runtime.blending.region import crop_to_frame
-from runtime.crops import UPRIGHT_LIMIT, cut_crop
+from runtime.crops import UPRIGHT_LIMIT
 from runtime.faces import mesh_points
 from runtime.faces.facemesh import SCORE_FLOOR
 from runtime.image import Picture
@@ -25,8 +26,9 @@ _NOTHING: Cover = np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
 
 
 #: Of so many frames in a row the last is always looked at, the others only where something is
-#: found before or after them: what stays in front for so many frames is seen in every one.
-LOOK_EVERY = 3
+#: found before or after them: what stays in front for so many frames is seen in every one. What
+#: is there for one frame alone counts as a mistake of the network, see ``frame_covers``.
+LOOK_EVERY = 2
 
 #: A picture and its faces, and with what covers each of them.
 Found = tuple[Picture, list[Detection]]
@@ -71,9 +73,9 @@ def _cover(picture: Pyramid, face: Detection) -> Cover:
         return _NOTHING
     box, angle = _view(face.landmarks, face.angle, picture.size)
     points = apply_affine(invert_affine(crop_to_frame(box, angle)), face.landmarks)
-    view = picture.near(min(box.width, box.height), CROP_SIZE)
-    near = FaceBox(*(round(edge / view.step) for edge in box))
-    return occlusion.find_cover(cut_crop(view.frame, near, angle), points)
+    reduced, step = picture.reduced(min(box.width, box.height), CROP_SIZE)
+    near = FaceBox(*(round(edge / step) for edge in box))
+    return occlusion.find_cover(cut_face(reduced, near, angle), points)
 
 
 def frame_covers(

@@ -66,10 +66,20 @@ class Pyramid:
             side: Length of the part in pixels of the picture.
             pixels: How many the view needs at least; fewer only where the picture has fewer.
         """
+        level = self._level(side, pixels)
+        return View(self._frame(level), 1 << level)
+
+    def reduced(self, side: float, pixels: int) -> tuple[Frame | Planes, int]:
+        """Give the same view unconverted, as planes if planes were given, and its step."""
+        level = self._level(side, pixels)
+        with self._lock:
+            return self._picture(level), 1 << level
+
+    def _level(self, side: float, pixels: int) -> int:
         level = 0
         while side >= (pixels << level + 1) and self._can_halve(level):
             level += 1
-        return View(self._frame(level), 1 << level)
+        return level
 
     def _can_halve(self, level: int) -> bool:
         # Planes need even sides; and only then is every pixel the mean of four whole ones.
@@ -79,11 +89,14 @@ class Pyramid:
     def _frame(self, level: int) -> Frame:
         with self._lock:
             if level not in self._frames:
-                while len(self._stored) <= level:
-                    self._stored.append(_halved(self._stored[-1]))
-                stored = self._stored[level]
+                stored = self._picture(level)
                 self._frames[level] = to_bgr(stored) if stored.ndim == 2 else stored
             return self._frames[level]
+
+    def _picture(self, level: int) -> Frame | Planes:
+        while len(self._stored) <= level:
+            self._stored.append(_halved(self._stored[-1]))
+        return self._stored[level]
 
 
 def _size(picture: Frame | Planes) -> tuple[int, int]:

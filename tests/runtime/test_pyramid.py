@@ -63,3 +63,12 @@ def test_landmarks_read_in_a_view_are_places_of_the_picture(frame):
 
     _, (place,) = read_in(Pyramid(frame), Roi(219.5, 119.5, 400.0), brightest)
     assert place == pytest.approx([219.5, 119.5], abs=0.01)
+
+
+def test_a_reduced_picture_is_the_view_before_conversion(frame):
+    for picture in (frame, to_planes(frame)):
+        reduced, step = Pyramid(picture).reduced(640, 160)
+        view = Pyramid(picture).near(640, 160)
+        assert (step, reduced.ndim) == (view.step, picture.ndim)
+        shown = to_bgr(reduced) if reduced.ndim == 2 else reduced
+        assert np.array_equal(shown, view.frame)
