@@ -90,6 +90,9 @@ def _train_lips_arguments(own: argparse.ArgumentParser) -> None:
     _data_arguments(own)
     own.add_argument("run_dir", type=Path, help="folder of the run; an old run goes on")
     own.add_argument("--init", type=Path, help="weights to begin with")
+    own.add_argument(
+        "--hearing", type=Path, help="a generator's weights: train a head on its audio encoder"
+    )
     own.add_argument("--voices", type=Path, help="folder written by the step voices")
     own.add_argument("--heldout-voices", type=Path, help="other voices of the held-out sounds")
     own.add_argument("--steps", type=int, default=20_000)
@@ -152,6 +155,13 @@ def _export_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("--name", default="mouthpiece")
 
 
+def _export_lips_arguments(own: argparse.ArgumentParser) -> None:
+    own.add_argument("checkpoints", type=Path, nargs="+", help="weights files of train-lips")
+    own.add_argument("--network", type=Path, required=True, help="OpenVINO network to write (.xml)")
+    own.add_argument("--gain", type=float, default=1.0, help="factor on all movements")
+    own.add_argument("--name", default="mouthpiece-lips")
+
+
 def _frames_argument(own: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--frames", type=Path, default=Path("runs/frames"), help="folder of the decoded clips"
@@ -171,4 +181,5 @@ ARGUMENTS = {
     "occlusion": _occlusion_arguments,
     "evaluate": _evaluate_arguments,
     "export": _export_arguments,
+    "export-lips": _export_lips_arguments,
 }

@@ -1,8 +1,13 @@
-"""The network that hears lip movements: its training form, its weights file, and its export."""
+"""Networks that hear how lips move: what they have in common, and their export as one.
+
+Two kinds hear in different ways (``temporal_lips``, ``chunk_lips``), so they err in different
+places: the mean of their answers follows voices that are new better than either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,9 +19,9 @@ from numpy.typing import NDArray
 from openvino import Node
 from safetensors import safe_open
 from torch import Tensor, nn
-from torch.nn import functional
 
 from convert.ir import write_metadata
+from convert.layers import number_nodes
 from runtime.chunks import CHUNK_COLUMNS
 from runtime.types import MelSpectrogram
 from training.corpus import mel_chunks
@@ -28,157 +33,118 @@ AROUND = 8
 COLUMNS = CHUNK_COLUMNS + 2 * AROUND
 MEL_OFFSET = -5
 BANDS, POINTS = 80, 88
-CHANNELS = 160
-_HIDDEN = 192
-_DILATIONS = (1, 1, 2, 2, 4, 4)
-_LAST = COLUMNS - 2 * sum(_DILATIONS)
-_SCALE = 4.0
-#: Of PyTorch's batch normalisation.
-_EPSILON = 1e-5
+#: Mel levels reach from -4 to 4.
+SCALE = 4.0
 
 
-class AudioLipsNet(Trainable):
-    """Convolutions over time without padding: 32 columns of mel in, one movement out.
-
-    A whole sound is answered at every column, by the same arithmetic as a chunk alone, so that
-    training shares what neighbouring frames have in common.
+class LipsNet(Trainable):
+    """Tells movements from sound.
 
     Attributes:
-        body: All that is learned.
-        basis: Movements that answers are made of, ``(k, 88)``.
+        LAYOUT: Name of the kind in weights files.
+        body: All that is learned, and ``basis``.
     """
 
-    LAYOUT = "audio-lips"
+    LAYOUT = ""
 
-    def __init__(self, basis: Floats, *, channels: int = CHANNELS) -> None:
-        """Take the movements.
+    @classmethod
+    @abstractmethod
+    def of_file(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> Self:
+        """Make the network that a weights file describes; its weights are loaded by ``load``."""
+
+    @abstractmethod
+    def at(self, mel: Tensor, starts: Sequence[int]) -> Tensor:
+        """Hear 32 columns from each of some places.
 
         Args:
-            basis: ``(k, 88)``, in mouth widths; see ``lip_motions``.
-            channels: Width of the hidden layers.
-        """
-        super().__init__()
-        self.body: _Body = _Body(len(basis), channels)
-        self.body.basis.copy_(torch.from_numpy(basis))
-        self.channels = channels
+            mel: ``(n, 80, t)``.
+            starts: First columns, ``t - 32`` at most.
 
-    @property
-    def basis(self) -> Tensor:
-        """Movements that answers are made of, ``(k, 88)``."""
-        return self.body.basis
+        Returns:
+            Coefficients of the basis ``(n, len(starts), k)``.
+        """
+
+    @abstractmethod
+    def told(self, mel: Node) -> Node:
+        """Write the network as OpenVINO operations: ``(n, 80, 32)`` to ``(n, k)``."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a weights file written by ``network.save``."""
         with safe_open(path, framework="pt") as stored:
-            facts: Mapping[str, str] = stored.metadata()
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        network = cls(tensors["basis"].numpy(), channels=int(facts["channels"]))
+            network = cls.of_file(tensors, stored.metadata())
         network.body.load_state_dict(tensors)
         return network
 
+    @property
+    def basis(self) -> Tensor:
+        """Movements that answers are made of, ``(k, 88)``, in mouth widths."""
+        return self.body.get_buffer("basis")
+
     def facts(self) -> dict[str, str]:
         """Give what the weights file says about itself."""
-        return {"layout": self.LAYOUT, "channels": str(self.channels), "format": "pt"}
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """Hear.
-
-        Args:
-            mel: ``(n, 80, t)`` with at least 32 columns.
-
-        Returns:
-            Coefficients of the basis ``(n, t - 31, k)``.
-        """
-        told: Tensor = self.body(mel / _SCALE)
-        return told.transpose(1, 2)
+        return {"layout": self.LAYOUT, "format": "pt"}
 
     @torch.no_grad()
     def motions(self, mel: MelSpectrogram, frames: int) -> Floats:
         """Give the movements of a sound, ``(frames, 88)``."""
         self.eval()
         chunks = mel_chunks(mel, range(frames), MEL_OFFSET, around=AROUND)
-        told = self(torch.from_numpy(chunks).to(self.basis.device))
-        return np.asarray((told[:, 0] @ self.basis).cpu().numpy(), np.float32)
+        heard = self.at(torch.from_numpy(chunks).to(self.basis.device), [0])[:, 0]
+        return np.asarray((heard @ self.basis).cpu().numpy(), np.float32)
 
 
-class _Body(nn.Module):
-    """Layers and the movements they speak of."""
+class LipsBody(nn.Module):
+    """Holds the movements; layers are added by each kind."""
 
-    basis: Tensor
-
-    def __init__(self, movements: int, channels: int) -> None:
+    def __init__(self, basis: Floats) -> None:
         super().__init__()
-        self.register_buffer("basis", torch.zeros(movements, POINTS))
-        widths = [BANDS, *[channels] * (len(_DILATIONS) - 1)]
-        self.levels = nn.ModuleList(
-            nn.Conv1d(width, channels, 3, dilation=step, bias=False)
-            for width, step in zip(widths, _DILATIONS, strict=True)
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in _DILATIONS)
-        self.hidden = nn.Conv1d(channels, _HIDDEN, _LAST)
-        self.head = nn.Conv1d(_HIDDEN, movements, 1)
-        self.dropout, self.last_dropout = nn.Dropout(0.1), nn.Dropout(0.3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for number, (level, norm) in enumerate(zip(self.levels, self.norms, strict=True)):
-            heard = functional.relu(norm(level(x)))
-            step = _DILATIONS[number]
-            x = self.dropout(heard + x[..., step:-step] if number else heard)
-        told: Tensor = self.head(self.last_dropout(functional.relu(self.hidden(x))))
-        return told
+        self.register_buffer("basis", torch.from_numpy(np.array(basis, np.float32)))
 
 
-def export_audio_lips(network: AudioLipsNet, *, name: str, licence: str) -> ov.Model:
-    """Write the network as an OpenVINO model.
+def export_audio_lips(
+    networks: Sequence[LipsNet], *, name: str, licence: str, gain: float = 1.0
+) -> ov.Model:
+    """Write the mean of some networks as an OpenVINO model.
 
     Args:
-        network: With its weights.
+        networks: With their weights.
         name: Name to record.
         licence: Licence to record.
+        gain: Factor on all movements: networks that are not sure move less than lips do.
 
     Returns:
         A model with input ``mel`` (float32 ``(n, 80, 32)``) and output ``motion`` (float32
         ``(n, 4, 11, 2)``), as ``runtime.audio_lips`` takes it.
     """
-    body = network.eval().cpu().body
     mel = ops.parameter([-1, BANDS, COLUMNS], np.float32, name="mel")
-    x: Node = ops.divide(mel, np.float32(_SCALE))
-    for number, (level, norm) in enumerate(zip(body.levels, body.norms, strict=True)):
-        step = _DILATIONS[number]
-        heard = ops.relu(_convolution(x, *_folded(level, norm), step))
-        x = ops.add(heard, _inner(x, step)) if number else heard
-    layers = {key: _array(value) for key, value in body.state_dict().items()}
-    x = ops.relu(_convolution(x, layers["hidden.weight"], layers["hidden.bias"], 1))
-    told = ops.squeeze(_convolution(x, layers["head.weight"], layers["head.bias"], 1), [2])
-    motion = ops.matmul(told, layers["basis"], transpose_a=False, transpose_b=False)
+    scaled = ops.divide(mel, np.float32(SCALE))
+    parts = []
+    for network in networks:
+        basis = array(network.eval().cpu().basis) * np.float32(gain / len(networks))
+        parts.append(ops.matmul(network.told(scaled), basis, False, False))
+    motion = parts[0]
+    for part in parts[1:]:
+        motion = ops.add(motion, part)
     motion = ops.reshape(motion, np.array([-1, 4, 11, 2], np.int64), special_zero=False)
     model = ov.Model([ops.result(motion, name="motion")], [mel], name)
-    model.output(0).set_names({"motion"})
     model.input(0).set_names({"mel"})
+    model.output(0).set_names({"motion"})
+    number_nodes(model)
     facts = {"role": "lips", "name": name, "licence": licence, "precision": "f32"}
     write_metadata(model, {**facts, "mel_spec": "wav2lip-16k-80", "mel_offset": str(MEL_OFFSET)})
     return model
 
 
-def _folded(level: nn.Module, norm: nn.Module) -> tuple[Floats, Floats]:
-    """Give weight and bias of a convolution with its normalisation folded in."""
-    normal = {name: _array(value) for name, value in norm.state_dict().items()}
-    scale = normal["weight"] / np.sqrt(normal["running_var"] + _EPSILON)
-    bias = normal["bias"] - normal["running_mean"] * scale
-    return _array(level.state_dict()["weight"]) * scale[:, None, None], bias
-
-
-def _convolution(x: Node, weight: Floats, bias: Floats, dilation: int) -> Node:
-    heard = ops.convolution(x, weight, [1], [0], [0], [dilation])
-    return ops.add(heard, bias[None, :, None])
-
-
-def _inner(x: Node, step: int) -> Node:
-    """Leave out ``step`` columns at both ends."""
-    begin, end = np.array([step], np.int64), np.array([-step], np.int64)
-    return ops.slice(x, begin, end, np.array([1], np.int64), np.array([2], np.int64))
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
+def array(tensor: Tensor) -> NDArray[np.float32]:
+    """Give a tensor's values."""
     return np.asarray(tensor.detach().cpu().numpy(), np.float32)
+
+
+def folded_norm(norm: nn.Module) -> tuple[Floats, Floats]:
+    """Give scale and bias that do what a batch normalisation does once it is trained."""
+    values = {name: array(value) for name, value in norm.state_dict().items()}
+    epsilon = float(getattr(norm, "eps", 0.0))
+    scale = values["weight"] / np.sqrt(values["running_var"] + epsilon)
+    return scale, values["bias"] - values["running_mean"] * scale

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from runtime.types import MelSpectrogram
-from training.audio_lips import AROUND, CHANNELS, COLUMNS, MEL_OFFSET, AudioLipsNet
+from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, LipsNet
 from training.augment import another_voice, mask_spans
 from training.corpus import FPS, Corpus
 from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
@@ -98,11 +98,11 @@ class _Drawn(NamedTuple):
     wanted: Tensor
 
 
-class AudioLipsTrainer(Run[AudioLipsNet]):
+class AudioLipsTrainer(Run[LipsNet]):
     """Trains on parts of sentences, each in a random voice."""
 
     def __init__(
-        self, network: AudioLipsNet, said: Sequence[Said], folder: Path, options: AudioLipsOptions
+        self, network: LipsNet, said: Sequence[Said], folder: Path, options: AudioLipsOptions
     ) -> None:
         """Prepare, and go on where the folder's checkpoint stopped.
 
@@ -125,8 +125,8 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
 
     def _step(self) -> dict[str, float]:
         drawn = _Drawn(*(part.to(self.device) for part in self._draw()))
-        places = [round(_PER_FRAME * frame) for frame in range(self.options.frames)]
-        told = self.network.train()(drawn.mel)[:, places]
+        starts = [round(_PER_FRAME * frame) for frame in range(self.options.frames)]
+        told = self.network.train().at(drawn.mel, starts)
         error, change = self._errors(told, drawn.wanted)
         gap, true = told @ self._to_gap, drawn.wanted @ self._to_gap
         each = functional.smooth_l1_loss(gap, true, reduction="none")
@@ -180,14 +180,13 @@ def sampled(rows: Floats, places: Floats) -> Floats:
     return np.asarray(rows[:, below] * (1 - share) + rows[:, above] * share, np.float32)
 
 
-def new_network(said: Sequence[Said], *, seed: int, channels: int = CHANNELS) -> AudioLipsNet:
-    """Give a network with random weights, whose movements make up most of what the lips do."""
-    torch.manual_seed(seed)
+def basis_of(said: Sequence[Said]) -> Floats:
+    """Give the movements that make up most of what the lips do, ``(8, 88)``."""
     motions = np.concatenate([item.motions for item in said])
-    return AudioLipsNet(np.ascontiguousarray(principal(motions, MOVEMENTS).T), channels=channels)
+    return np.ascontiguousarray(principal(motions, MOVEMENTS).T)
 
 
-def hearing_score(network: AudioLipsNet, said: Sequence[Said]) -> float:
+def hearing_score(network: LipsNet, said: Sequence[Said]) -> float:
     """Give the mean correlation of openings told with true ones, over sentences and voices."""
     return float(
         np.mean(

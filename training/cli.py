@@ -137,15 +137,14 @@ def train_audio(chosen: argparse.Namespace) -> None:
 
 def train_lips(chosen: argparse.Namespace) -> None:
     """Train the network that hears lip movements, for blending without drawn mouths."""
-    from training.audio_lips import AudioLipsNet
     from training.audio_lips_trainer import (
         AudioLipsOptions,
         AudioLipsTrainer,
         hearing_score,
-        new_network,
         read_said,
     )
     from training.corpus import Corpus
+    from training.runs import lips_for
     from training.voice_tables import read_voices
 
     data = Corpus(chosen.data)
@@ -154,7 +153,7 @@ def train_lips(chosen: argparse.Namespace) -> None:
     held = read_voices(chosen.heldout_voices) if chosen.heldout_voices else {}
     splits = sorted({entry.split for entry in data.heldout})
     heldout = read_said(data, held, splits=splits)
-    network = AudioLipsNet.load(chosen.init) if chosen.init else new_network(said, seed=chosen.seed)
+    network = lips_for(said, init=chosen.init, hearing=chosen.hearing, seed=chosen.seed)
     options = AudioLipsOptions(
         steps=chosen.steps,
         sentences=chosen.batch,
@@ -260,6 +259,13 @@ def export(chosen: argparse.Namespace) -> None:
         export_network(chosen.out, chosen.network, name=chosen.name)
 
 
+def export_lips(chosen: argparse.Namespace) -> None:
+    """Write the mean of networks that hear lips as one OpenVINO network."""
+    from training.export import export_lips as write
+
+    write(chosen.checkpoints, chosen.network, name=chosen.name, gain=chosen.gain)
+
+
 def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
@@ -341,6 +347,7 @@ def _parser() -> argparse.ArgumentParser:
         occlusion,
         evaluate,
         export,
+        export_lips,
     ):
         name = step.__name__.replace("_", "-")
         own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)

@@ -1,23 +1,20 @@
 """Hand a trained network over: its weights file, and the network the engine runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import safe_open
 
 from convert.export import GeneratorMetadata, export_generator
 from convert.ir import save_model
+from runtime.errors import OptionError
 from runtime.models import file_sha256
-from training.audio_lips import AudioLipsNet, export_audio_lips
+from training.audio_lips import LipsNet, export_audio_lips
+from training.chunk_lips import ChunkLips
 from training.network import TrainedNetwork, save
+from training.temporal_lips import TemporalLips
 
 LICENCE = "Apache-2.0"
-
-
-def load_trained(path: Path) -> TrainedNetwork | AudioLipsNet:
-    """Read a weights file of either kind of network."""
-    with safe_open(path, framework="pt") as stored:
-        is_lips = stored.metadata().get("layout") == AudioLipsNet.LAYOUT
-    return AudioLipsNet.load(path) if is_lips else TrainedNetwork.load(path)
 
 
 def export_weights(checkpoint: Path, target: Path, facts: dict[str, str] | None = None) -> None:
@@ -28,7 +25,7 @@ def export_weights(checkpoint: Path, target: Path, facts: dict[str, str] | None 
         target: The file to write.
         facts: More to record in it, such as the iterations.
     """
-    network = load_trained(checkpoint)
+    network = TrainedNetwork.load(checkpoint)
     save(network.body.state_dict(), {**network.facts(), **(facts or {})}, target)
 
 
@@ -41,10 +38,7 @@ def export_network(weights: Path, target: Path, *, name: str, licence: str = LIC
         name: Name to record.
         licence: Licence to record.
     """
-    network = load_trained(weights)
-    if isinstance(network, AudioLipsNet):
-        save_model(export_audio_lips(network, name=name, licence=licence), target)
-        return
+    network = TrainedNetwork.load(weights)
     metadata = GeneratorMetadata(
         name=name,
         layout="wav2lip",
@@ -54,3 +48,29 @@ def export_network(weights: Path, target: Path, *, name: str, licence: str = LIC
         mel_offset=network.mel_offset,
     )
     save_model(export_generator(network.body, metadata), target)
+
+
+def load_lips(path: Path) -> LipsNet:
+    """Read a weights file of either kind of network that hears lips."""
+    with safe_open(path, framework="pt") as stored:
+        layout = stored.metadata().get("layout", "")
+    kinds: dict[str, type[LipsNet]] = {kind.LAYOUT: kind for kind in (TemporalLips, ChunkLips)}
+    if layout not in kinds:
+        raise OptionError(f"{path}: expected weights of {' or '.join(kinds)}, found {layout!r}")
+    return kinds[layout].load(path)
+
+
+def export_lips(
+    checkpoints: Sequence[Path], target: Path, *, name: str, gain: float, licence: str = LICENCE
+) -> None:
+    """Write the mean of networks that hear lips as one OpenVINO network.
+
+    Args:
+        checkpoints: Weights files of runs.
+        target: The ``.xml``; the ``.bin`` comes beside it.
+        name: Name to record.
+        gain: Factor on all movements.
+        licence: Licence to record.
+    """
+    networks = [load_lips(path) for path in checkpoints]
+    save_model(export_audio_lips(networks, name=name, licence=licence, gain=gain), target)

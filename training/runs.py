@@ -1,13 +1,17 @@
 """What a run of training needs, put together from a data set's folder."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from training.audio_lips import LipsNet
+from training.audio_lips_trainer import Said, basis_of
+from training.chunk_lips import ChunkLips
 from training.corpus import Corpus
+from training.export import load_lips
 from training.frame_store import FrameStore
 from training.lip_net import LipNet, load_lip_net, save_lip_net, train_lip_net
 from training.network import TrainedNetwork
@@ -19,6 +23,7 @@ from training.surrogate import (
     save_surrogate,
     vectors_and_gestures,
 )
+from training.temporal_lips import TemporalLips
 from training.voice_tables import read_voices
 
 logger = logging.getLogger(__name__)
@@ -33,6 +38,19 @@ def network_for(weights: Path | None, widths: tuple[float, float], *, seed: int)
         return TrainedNetwork.load(weights)
     torch.manual_seed(seed)
     return TrainedNetwork(*widths)
+
+
+def lips_for(
+    said: Sequence[Said], *, init: Path | None, hearing: Path | None, seed: int
+) -> LipsNet:
+    """Give a network that hears lips: of a weights file, on a generator's hearing, or a new one."""
+    if init is not None:
+        return load_lips(init)
+    torch.manual_seed(seed)
+    basis = basis_of(said)
+    return (
+        TemporalLips(basis) if hearing is None else ChunkLips(basis, TrainedNetwork.load(hearing))
+    )
 
 
 def sampler_for(data: Corpus, store: FrameStore, voices: Path | None, mel_offset: int) -> Sampler:

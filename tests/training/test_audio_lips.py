@@ -8,26 +8,30 @@ torch = pytest.importorskip("torch")
 
 import openvino as ov  # noqa: E402
 
-from runtime.models import file_sha256  # noqa: E402
-from runtime.types import LipMovement  # noqa: E402
+from runtime.audio_lips import AudioLips  # noqa: E402
+from runtime.errors import OptionError  # noqa: E402
+from runtime.host import HostPlan  # noqa: E402
 from tests.training.laws import assert_resumes  # noqa: E402
 from tests.training.talking_mesh import TalkingTracker, mesh_in_pixels, picture  # noqa: E402
 from tests.training.tiny_corpus import lips  # noqa: E402
-from training.audio_lips import AROUND, COLUMNS, AudioLipsNet, export_audio_lips  # noqa: E402
+from training.audio_lips import AROUND, COLUMNS, LipsNet, export_audio_lips  # noqa: E402
 from training.audio_lips_trainer import (  # noqa: E402
     AudioLipsOptions,
     AudioLipsTrainer,
     Said,
+    basis_of,
     hearing_score,
-    new_network,
     read_said,
     sampled,
 )
 from training.cases import Case  # noqa: E402
+from training.chunk_lips import ChunkLips  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
-from training.export import export_network, export_weights, load_trained  # noqa: E402
+from training.export import export_lips, load_lips  # noqa: E402
 from training.lip_motions import closed_frames, gap_of, lip_motions  # noqa: E402
+from training.network import TrainedNetwork, save  # noqa: E402
 from training.sources import NetworkFile  # noqa: E402
+from training.temporal_lips import TemporalLips  # noqa: E402
 from training.warped_mouths import WarpedMouths  # noqa: E402
 
 
@@ -47,9 +51,21 @@ def _sentence(seed: int, frames: int = 40) -> Said:
     return Said(motions, [mel, mel + 0.3])
 
 
-def _trainer(said: list[Said], folder: Path, steps: int, **more: Any) -> AudioLipsTrainer:
-    network = new_network(said, seed=0, channels=16)
-    options = AudioLipsOptions(steps=steps, sentences=4, frames=12, **more)
+def _temporal(said: list[Said]) -> LipsNet:
+    torch.manual_seed(0)
+    return TemporalLips(basis_of(said), channels=16)
+
+
+def _chunk(said: list[Said]) -> LipsNet:
+    torch.manual_seed(0)
+    return ChunkLips(basis_of(said), TrainedNetwork(0.0625, 0.0625))
+
+
+KINDS = pytest.mark.parametrize("kind", [_temporal, _chunk])
+
+
+def _trainer(network: LipsNet, said: list[Said], folder: Path, **more: Any) -> AudioLipsTrainer:
+    options = AudioLipsOptions(sentences=4, frames=12, **more)
     return AudioLipsTrainer(network, said, folder, options)
 
 
@@ -78,62 +94,84 @@ def test_rows_are_read_between_their_columns_and_end_with_their_ends() -> None:
     assert read.tolist() == [[0.0, 1.0, 3.0, 6.0]]
 
 
-def test_a_whole_sound_is_answered_as_its_chunks_are(said: list[Said]) -> None:
-    network = new_network(said, seed=0, channels=16).eval()
+@KINDS
+def test_a_whole_sound_is_answered_as_its_chunks_are(kind: Any, said: list[Said]) -> None:
+    network = kind(said).eval()
     mel = torch.from_numpy(said[0].mels[0])[None]
-    whole = network(mel)
-    for place in (0, 17, 60):
-        alone = network(mel[..., place : place + COLUMNS])
-        assert torch.allclose(alone[:, 0], whole[:, place], atol=1e-5)
+    starts = [0, 17, 60]
+    whole = network.at(mel, starts)
+    for number, start in enumerate(starts):
+        alone = network.at(mel[..., start : start + COLUMNS], [0])
+        assert torch.allclose(alone[:, 0], whole[:, number], atol=1e-5)
 
 
-def test_the_exported_network_tells_what_the_trained_one_does(
-    said: list[Said], tmp_path: Path
-) -> None:
-    network = new_network(said, seed=0, channels=16)
-    for norm in network.body.norms:
-        torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
-        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
-    exported = ov.Core().compile_model(export_audio_lips(network, name="x", licence="y"), "CPU")
+def test_the_exported_network_tells_the_mean_of_the_trained_ones(said: list[Said]) -> None:
+    networks = [_temporal(said), _chunk(said)]
+    for network in networks:
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    model = export_audio_lips(networks, name="x", licence="y", gain=1.5)
     mel = np.random.default_rng(0).normal(-1, 1.5, (3, 80, COLUMNS)).astype(np.float32)
-    motion = exported([mel])[0]
-    expected = (network(torch.from_numpy(mel))[:, 0] @ network.basis).detach().numpy()
-    assert motion.reshape(3, 88) == pytest.approx(expected, abs=1e-4)
+    told = ov.Core().compile_model(model, "CPU")([mel])[0].reshape(3, 88)
+    heard = torch.from_numpy(mel)
+    own = [network.eval().at(heard, [0])[:, 0] @ network.basis for network in networks]
+    expected = 1.5 * torch.stack(own).mean(0).detach().numpy()
+    assert told == pytest.approx(expected, abs=1e-4)
 
 
 def test_it_learns_to_open_with_the_sound(said: list[Said], tmp_path: Path) -> None:
-    trainer = _trainer(said, tmp_path, 60)
+    trainer = _trainer(_temporal(said), said, tmp_path, steps=60)
     trainer.run()
     assert hearing_score(trainer.averaged(), [_sentence(7)]) > 0.7
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(said: list[Said], tmp_path: Path) -> None:
-    assert_resumes(lambda folder, **more: _trainer(said, folder, 4, **more), tmp_path)
+def test_the_hearing_of_a_generator_stays_as_it_is(said: list[Said], tmp_path: Path) -> None:
+    network = _chunk(said)
+    before = {name: value.clone() for name, value in network.body.state_dict().items()}
+    _trainer(network, said, tmp_path, steps=3).run()
+    for name, value in network.body.state_dict().items():
+        is_kept = torch.equal(value, before[name])
+        assert is_kept == (name == "basis" or name.startswith("audio_encoder")), name
 
 
-def test_weights_are_read_and_exported_by_what_they_are(said: list[Said], tmp_path: Path) -> None:
-    trainer = _trainer(said, tmp_path, 1)
+@KINDS
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    kind: Any, said: list[Said], tmp_path: Path
+) -> None:
+    def trainer(folder: Path, **more: Any) -> AudioLipsTrainer:
+        return _trainer(kind(said), said, folder, steps=4, **more)
+
+    assert_resumes(trainer, tmp_path)
+
+
+@KINDS
+def test_what_is_exported_is_what_the_runtime_takes(
+    kind: Any, said: list[Said], tmp_path: Path
+) -> None:
+    trainer = _trainer(kind(said), said, tmp_path, steps=1)
     trainer.run()
-    export_weights(tmp_path / "average.safetensors", tmp_path / "lips.safetensors")
-    loaded = load_trained(tmp_path / "lips.safetensors")
-    assert isinstance(loaded, AudioLipsNet)
-    assert torch.equal(loaded.basis, trainer.network.basis)
-    export_network(tmp_path / "lips.safetensors", tmp_path / "lips.xml", name="lips")
-    model = NetworkFile(tmp_path / "lips.xml", file_sha256(tmp_path / "lips.xml"))
-    face = picture(mesh_in_pixels())[64:192, 64:192]
-    case = Case("drawn", (), face, said[0].mels[0], said[1].mels[0], np.zeros(9, np.float32))
-    mouths = WarpedMouths(model, TalkingTracker([]), threads=1).draw(case, case.mel)
-    assert mouths.shape == (9, 96, 96, 3)
-
-
-def test_the_runtime_takes_what_is_exported(said: list[Said], tmp_path: Path) -> None:
-    from runtime.audio_lips import AudioLips
-    from runtime.host import HostPlan
-
-    network = new_network(said, seed=0, channels=16)
-    ov.save_model(export_audio_lips(network, name="x", licence="y"), tmp_path / "x.xml")
-    heard = AudioLips(NetworkFile(tmp_path / "x.xml", ""), HostPlan(batch=2), mel_offset=-5)
+    weights, path = tmp_path / "average.safetensors", tmp_path / "lips.xml"
+    assert torch.equal(load_lips(weights).basis, trainer.network.basis)
+    export_lips([weights], path, name="lips", gain=1.0)
+    heard = AudioLips(NetworkFile(path, ""), HostPlan(batch=2), mel_offset=-5)
     assert heard.around == AROUND
     (movement,) = heard.movements([np.full((80, COLUMNS), -4, np.float32)])
-    assert isinstance(movement, LipMovement)
     assert movement.motion.shape == (4, 11, 2)
+
+
+def test_other_weights_are_refused_by_what_they_are(tmp_path: Path) -> None:
+    network = TrainedNetwork(0.0625, 0.0625)
+    save(network.body.state_dict(), network.facts(), tmp_path / "w.safetensors")
+    with pytest.raises(OptionError, match=r"expected weights of temporal-lips or .* 'wav2lip'"):
+        load_lips(tmp_path / "w.safetensors")
+
+
+def test_what_is_heard_is_shown_on_the_cases_own_face(said: list[Said], tmp_path: Path) -> None:
+    path = tmp_path / "lips.xml"
+    ov.save_model(export_audio_lips([_temporal(said)], name="x", licence="y"), path)
+    face = picture(mesh_in_pixels())[64:192, 64:192]
+    case = Case("drawn", (), face, said[0].mels[0], said[1].mels[0], np.zeros(9, np.float32))
+    mouths = WarpedMouths(NetworkFile(path, ""), TalkingTracker([]), threads=1)
+    assert mouths.draw(case, case.mel).shape == (9, 96, 96, 3)
