@@ -38,6 +38,29 @@ def test_an_avatar_prepared_before_costs_no_detection(mouthpiece, speech, tmp_pa
     assert second.cache == third.cache == "hit"
 
 
+def test_features_are_kept_when_mouths_are_first_drawn_and_not_before(mouthpiece, speech, tmp_path):
+    avatar = mouthpiece.add_avatar(SAMPLE, avatar_id="features").avatar_id
+    mouthpiece.animate(avatar, speech, tmp_path / "a.mp4")
+    assert not mouthpiece.avatars.show(avatar).manifest.features
+    mouthpiece.animate(avatar, speech, tmp_path / "b.mp4", AnimateOptions(blend="mesh"))
+    assert list(mouthpiece.avatars.show(avatar).manifest.features) == [
+        mouthpiece.generator().digest
+    ]
+
+
+def test_an_avatar_that_may_not_be_written_is_drawn_without_keeping_features(
+    mouthpiece, speech, tmp_path, monkeypatch
+):
+    avatar = mouthpiece.add_avatar(SAMPLE, avatar_id="read-only").avatar_id
+
+    def refuse(*_args, **_more):
+        raise OutputError("cannot write: read-only file system")
+
+    monkeypatch.setattr(mouthpiece.avatars, "attach", refuse)
+    mouthpiece.animate(avatar, speech, tmp_path / "a.mp4", AnimateOptions(blend="mesh"))
+    assert (tmp_path / "a.mp4").exists()
+
+
 def test_without_the_cache_the_avatar_is_forgotten(mouthpiece, speech, tmp_path):
     options = AnimateOptions(use_cache=False, resize_factor=2)
     report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", options)
