@@ -6,7 +6,8 @@ from pathlib import Path
 
 from convert.conversion import ConvertReport, GeneratorOptions, Report, convert_generator
 from runtime.errors import ConversionError
-from runtime.models import BUNDLED_DIR, CARD_SUFFIX, MANIFEST, ModelStore, file_sha256
+from runtime.manifest import CARD_SUFFIX
+from runtime.models import BUNDLED_DIR, MANIFEST, ModelStore, file_sha256
 
 BUNDLED_NAME = "mouthpiece"
 

@@ -23,7 +23,8 @@ from convert.quantize import (
 )
 from runtime.errors import CheckpointError
 from runtime.faces import BlazeFaceMesh
-from runtime.models import ModelStore, NetworkEntry
+from runtime.manifest import NetworkEntry
+from runtime.models import ModelStore
 
 logger = logging.getLogger(__name__)
 

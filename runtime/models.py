@@ -6,75 +6,21 @@ manifest does not list bring a ``NAME.card.json``.
 """
 
 import hashlib
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 from runtime.errors import ModelNotFoundError
+from runtime.manifest import CARD_SUFFIX, NetworkEntry, read_card, read_manifest
 
 #: The folder in the repository (or installed package) with the manifest and the bundled network.
 BUNDLED_DIR = Path(__file__).resolve().parent.parent / "models"
 MANIFEST = BUNDLED_DIR / "manifest.toml"
 #: Names the generator that ``use`` chose, one line, in a models folder.
 CHOICE_FILE = "default-generator"
-CARD_SUFFIX = ".card.json"
 #: Which file serves a precision: bf16 is a way to compute, not another file.
 _SUFFIXES = {"f32": "", "bf16": "", "int8": "-int8"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkEntry:
-    """What is known of one network; fields as in ``models/manifest.toml``.
-
-    Attributes:
-        name: Unique name.
-        role: ``generator``, ``detector``, ``landmarks`` or ``picture``.
-        layout: Topology: ``wav2lip``, ``nota``, ``s3fd``, ``blazeface``, ``facemesh``, ``attmesh``;
-            of a picture its format.
-        title: One line for people.
-        lips: Of a generator: name of the network that hears its lip movements; empty for none.
-        origin: ``bundled``, ``wheel``, ``checkpoint``, or ``local`` for one the user converted.
-        licence: Short name of the licence.
-        licence_text: What the licence means here.
-        page: Where a person can read about it and download by hand.
-        sources: Addresses of the download, in order.
-        file: Name of the downloaded file.
-        wheel: Requirement of the wheel that holds the network.
-        member: Path inside the wheel.
-        sha256: Known digests by file name.
-    """
-
-    name: str
-    role: str
-    layout: str
-    title: str = ""
-    lips: str = ""
-    origin: str = "local"
-    licence: str = "unknown"
-    licence_text: str = ""
-    page: str = ""
-    sources: tuple[str, ...] = ()
-    file: str = ""
-    wheel: str = ""
-    member: str = ""
-    sha256: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-class Manifest(NamedTuple):
-    """Content of ``models/manifest.toml``.
-
-    Attributes:
-        networks: By name, in the file's order.
-        pictures: Sample portraits that set-up installs, by name.
-        default_generator: Name of the generator to use when none is asked for.
-    """
-
-    networks: dict[str, NetworkEntry]
-    pictures: dict[str, NetworkEntry]
-    default_generator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,26 +80,6 @@ def model_dirs(models_dir: Path | None = None) -> tuple[Path, ...]:
     return (*own, BUNDLED_DIR, BUNDLED_DIR / "local")
 
 
-def read_manifest(path: Path = MANIFEST) -> Manifest:
-    """Read a manifest.
-
-    Args:
-        path: The TOML file.
-
-    Raises:
-        ModelNotFoundError: The file is missing or is no manifest.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Manifest(
-            networks={table["name"]: _entry(table) for table in content["network"]},
-            pictures={table["name"]: _entry(table) for table in content.get("picture", ())},
-            default_generator=str(content["default_generator"]),
-        )
-    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise ModelNotFoundError(f"no readable manifest of networks at {path}: {error}") from error
-
-
 def file_sha256(*paths: Path) -> str:
     """Give the hex SHA-256 over the contents of ``paths`` in order."""
     digest = hashlib.sha256()
@@ -189,7 +115,7 @@ class ModelStore:
         entries = dict(self._manifest.networks)
         for folder in self.dirs:
             for card in sorted(folder.glob(f"*{CARD_SUFFIX}")):
-                entry = _read_card(card)
+                entry = read_card(card)
                 entries.setdefault(entry.name, entry)
         return list(entries.values())
 
@@ -289,26 +215,9 @@ class ModelStore:
         return [path for folder in self.dirs for path in (folder / stem, folder / name / stem)]
 
 
-def _entry(table: Mapping[str, Any]) -> NetworkEntry:
-    fields = dict(table)
-    fields["sources"] = tuple(fields.get("sources", ()))
-    fields["sha256"] = {
-        name: (digests,) if isinstance(digests, str) else tuple(digests)
-        for name, digests in fields.get("sha256", {}).items()
-    }
-    return NetworkEntry(**fields)
-
-
-def _read_card(path: Path) -> NetworkEntry:
-    try:
-        return _entry(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError) as error:
-        raise ModelNotFoundError(f"{path} does not describe a network: {error}") from error
-
-
 def _card_digests(model: Path, name: str) -> Mapping[str, tuple[str, ...]]:
     card = model.parent / f"{name}{CARD_SUFFIX}"
-    return _read_card(card).sha256 if card.is_file() else {}
+    return read_card(card).sha256 if card.is_file() else {}
 
 
 def _state(path: Path, digests: tuple[str, ...]) -> str:

@@ -10,7 +10,8 @@ from convert.bundle import replace_bundled
 from convert.conversion import GeneratorOptions
 from convert.networks.wav2lip import Wav2Lip, channels_for_width
 from runtime.errors import ConversionError
-from runtime.models import MANIFEST, ModelStore, read_manifest
+from runtime.manifest import read_manifest
+from runtime.models import MANIFEST, ModelStore
 
 
 @pytest.fixture

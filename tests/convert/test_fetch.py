@@ -11,7 +11,7 @@ import pytest
 from convert import fetch as fetching
 from convert.fetch import fetch, is_installed, required_names
 from runtime.errors import ModelNotFoundError
-from runtime.models import Manifest, NetworkEntry
+from runtime.manifest import Manifest, NetworkEntry
 
 PICTURE = b"not really a picture"
 

@@ -11,7 +11,8 @@ import pytest
 from convert.flatbuffer_cut import TfliteFile
 from convert.tflite import LIPS_HEAD, convert_tflite
 from runtime.errors import CheckpointError
-from runtime.models import ModelStore, NetworkEntry
+from runtime.manifest import NetworkEntry
+from runtime.models import ModelStore
 
 ENTRY = NetworkEntry(
     name="facemesh", role="landmarks", layout="facemesh", sha256={"f.tflite": ("0" * 64,)}

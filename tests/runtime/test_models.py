@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ModelNotFoundError
-from runtime.models import (
-    BUNDLED_DIR,
-    MANIFEST,
-    ModelStore,
-    file_sha256,
-    model_dirs,
-    read_manifest,
-)
+from runtime.manifest import read_manifest
+from runtime.models import BUNDLED_DIR, MANIFEST, ModelStore, file_sha256, model_dirs
 
 MANIFEST_TEXT = """
 schema = 1
@@ -177,7 +171,7 @@ def test_the_users_folder_is_searched_first():
 
 
 def test_every_network_of_the_manifest_states_its_licence_and_source():
-    for entry in read_manifest().networks.values():
+    for entry in read_manifest(MANIFEST).networks.values():
         assert entry.licence not in {"", "unknown"}
         assert entry.licence_text
         assert entry.origin == "bundled" or entry.page
