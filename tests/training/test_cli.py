@@ -1,21 +1,24 @@
 """The steps one after the other on a tiny data set, as docs/training.md shows them."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.training.tiny_corpus import DarknessReader  # noqa: E402
-from training import cli  # noqa: E402
+from runtime.network import read_facts  # noqa: E402
+from tests.training.tiny_corpus import DarknessReader, lips  # noqa: E402
+from training import cli, steps as training_steps  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
 from training.network import TrainedNetwork, save  # noqa: E402
 
 
 @pytest.fixture
 def steps(tiny_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(cli, "_reader", lambda chosen: DarknessReader())
+    monkeypatch.setattr(training_steps, "_reader", lambda chosen: DarknessReader())
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     network = TrainedNetwork(0.0625, 0.0625)
@@ -45,6 +48,21 @@ def test_ears_are_trained_then_the_gain_is_folded_and_both_are_evaluated(
     assert header.split() == ["truth", "best", "wider"]
     report = json.loads((steps / "report/figures.json").read_text())
     assert len(report["held-out clips"]["wider"]["cases"]) == 1
+
+
+def test_both_kinds_of_lips_are_trained_and_exported_as_one_network(steps: Path) -> None:
+    shutil.copytree(steps / "data", steps / "closing")
+    for path in (steps / "closing/lips").glob("*.npz"):
+        points = np.stack([lips(gap) for gap in [0.0] * 6 + [4.0, 8.0, 12.0, 8.0] * 2])
+        np.savez(path, m=points)
+    _run("train-lips closing runs/wide --steps 2 --batch 2 --score-every 1")
+    _run("train-lips closing runs/near --hearing begun.safetensors --steps 2 --batch 2")
+    _run(
+        "export-lips runs/wide/best.safetensors runs/near/average.safetensors --gain 1.2"
+        " --network lips.xml --name mine-lips"
+    )
+    facts = read_facts(steps / "lips.xml")
+    assert (facts["role"], facts["name"], facts["mel_offset"]) == ("lips", "mine-lips", "-5")
 
 
 def test_a_picture_stage_writes_sheets_and_keeps_the_best(steps: Path) -> None:
