@@ -7,10 +7,12 @@ loudest sound of late, so a quiet recording is not silence as a whole. Speech is
 the mouth starts to open ``LEAD_S`` before it and stays ``HOLD_S`` after it.
 """
 
+import math
 from collections import deque
 from itertools import takewhile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.types import SAMPLE_RATE, Waveform
 
@@ -67,8 +69,7 @@ class SilenceGate:
         """
         self._samples = np.concatenate([self._samples, waveform])
         whole = len(self._samples) // _BLOCK
-        for block in self._samples[: whole * _BLOCK].reshape(whole, _BLOCK):
-            self._hear(block)
+        self._hear(self._samples[: whole * _BLOCK].reshape(whole, _BLOCK))
         self._samples = self._samples[whole * _BLOCK :]
         heard_s = self._blocks * BLOCK_S
         weights = []
@@ -83,17 +84,19 @@ class SilenceGate:
             frame_count: Number of frames of the whole video.
         """
         if len(self._samples):
-            self._hear(self._samples)
+            self._hear(self._samples[None])
             self._samples = self._samples[:0]
         return [self._next_weight() for _ in range(self._frames, frame_count)]
 
     def _middle_s(self) -> float:
         return (self._frames + 0.5) / self._fps
 
-    def _hear(self, block: Waveform) -> None:
-        if self._levels.is_speech(float(np.mean(np.square(block, dtype=np.float64)))):
-            self._speech.append(self._blocks)
-        self._blocks += 1
+    def _hear(self, blocks: NDArray[np.float32]) -> None:
+        """Judge blocks ``(n, samples)``, one after another."""
+        for power in np.mean(np.square(blocks, dtype=np.float64), 1).tolist():
+            if self._levels.is_speech(power):
+                self._speech.append(self._blocks)
+            self._blocks += 1
 
     def _next_weight(self) -> float:
         now = self._middle_s()
@@ -121,7 +124,7 @@ class _LevelJudge:
     def is_speech(self, power: float) -> bool:
         """Judge one block by its mean square."""
         self._recent.append(power)
-        level = float(np.sqrt(sum(self._recent) / len(self._recent)))
+        level = math.sqrt(sum(self._recent) / len(self._recent))
         self._floor = min(self._floor * FLOOR_RISE**BLOCK_S, max(level, 1e-5))
         self._loudest = max(self._loudest * LOUDEST_FADE**BLOCK_S, level)
         share = min(max(self._loudest / ORDINARY_LEVEL, LEAST_SHARE), 1.0)

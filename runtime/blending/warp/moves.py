@@ -66,15 +66,18 @@ class Moves:
         first, last = min(max(first, 0), cells), min(max(last, 0), cells)
         top, bottom = first * cell, last * cell
         rows = np.arange(part.y1 + top, part.y1 + bottom, dtype=np.float32)[:, None]
-        share = (rows - contour.line) * (1 / soft) + np.float32(0.5)
-        share = np.minimum(np.maximum(share, 0), 1)
+        share = (rows - contour.line) * (1 / soft)
+        share += np.float32(0.5)
+        np.clip(share, 0, 1, out=share)
         move = np.empty((2, part.height, part.width), np.float32)
         for (over, under), into in zip(self._cut(part), move, strict=True):
             above = _per_pixel(over, 0, last, cell)
             below = _per_pixel(under, first, cells, cell)
             into[:top], into[bottom:] = above[:top], below[bottom - top :]
-            step = cv2.subtract(below[: bottom - top], above[top:])
-            into[top:bottom] = above[top:] + step * share
+            between = into[top:bottom]
+            np.subtract(below[: bottom - top], above[top:], out=between)
+            between *= share
+            between += above[top:]
         return move
 
     def lost_sharpness(self, part: FaceBox) -> Grid:

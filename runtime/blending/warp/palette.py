@@ -7,19 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.blending.lips import Points
-from runtime.planes import to_bgr
-from runtime.types import FaceBox, Planes
+from runtime.planes import split_planes, to_planes
+from runtime.types import Planes
 
 #: Luma of black and chroma of grey in planes of limited range.
 BLACK, GREY = np.float32(16), np.float32(128)
 #: Face-mesh points on the cheeks, where the skin's colour is read.
-_CHEEKS = (205, 425, 50, 280, 206, 426, 207, 427)
+_CHEEKS = [205, 425, 50, 280, 206, 426, 207, 427]
 #: The brightest skin a photograph shows, relative to its brightest channel.
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
 #: Teeth in photographs, relative to their brightest channel: medians over seven smiles.
 _IVORY = np.array([0.78, 0.87, 1.0], np.float32)
 #: Skin whose darkest channel lies this far below its brightest is in full colour.
 _COLOURED = 0.2
+_ZERO = np.array([BLACK, GREY, GREY], np.float32)
+#: From luma and chroma, counted from black and grey, to BGR (BT.601, limited range).
+_TO_BGR = np.array([[1.164] * 3, [2.018, -0.391, 0], [0, -0.813, 1.596]], np.float32)
 
 Colour = NDArray[np.float32]
 
@@ -56,26 +59,31 @@ class Palette(NamedTuple):
         level = max(float(skin.mean()), 1.0)
         # The mouth of a grey picture is grey.
         colour = min(float(1 - cast.min()) / _COLOURED, 1.0)
-        tooth, dark, tongue = (_in_planes(part, colour) for part in (tooth, dark, tongue))
+        tooth, dark, tongue = _in_planes(np.stack([tooth, dark, tongue]), colour)
         return cls(tooth, dark, tongue, level)
 
 
 def _in_planes(bgr: NDArray[np.floating], colour: float) -> Colour:
-    """Convert a colour as ``runtime.planes`` converts pixels, with a share of its chroma."""
-    pixels = np.full((2, 2, 3), np.clip(bgr, 0, 255).round(), np.uint8)
-    converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420).reshape(-1)
-    counted = converted[[0, 4, 5]] - np.array([BLACK, GREY, GREY], np.float32)
-    return np.asarray(counted * (1, colour, colour), np.float32)
+    """Convert colours ``(n, 3)`` as ``runtime.planes`` does, with a share of their chroma."""
+    pixels = np.clip(bgr, 0, 255).round().astype(np.uint8).repeat(2, 0)
+    luma, *chroma = split_planes(to_planes(np.stack([pixels, pixels])))
+    counted = np.stack([luma[0, ::2], *(plane[0] for plane in chroma)], 1)
+    return np.asarray((counted - _ZERO) * (1, colour, colour), np.float32)
 
 
 def _skin(planes: Planes, points: Points, eye_distance: float) -> Colour:
     """Read the skin's colour: median over patches on the cheeks."""
-    reach = max(1, int(0.04 * eye_distance))
-    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
+    reach = max(1, int(0.04 * eye_distance)) // 2
+    luma, u, v = split_planes(planes)
+    height, width = u.shape
     found = []
-    for x, y in points[list(_CHEEKS)].round().astype(int).tolist():
+    for x, y in (points[_CHEEKS] / 2).round().astype(int).tolist():
         if 0 <= x < width and 0 <= y < height:
-            x1, y1 = max(0, x - reach) // 2 * 2, max(0, y - reach) // 2 * 2
-            x2, y2 = min(width, x + reach + 2) // 2 * 2, min(height, y + reach + 2) // 2 * 2
-            found.append(cv2.mean(to_bgr(planes, FaceBox(x1, y1, x2, y2)))[:3])
-    return np.asarray(np.median(found, 0) if found else np.full(3, 128.0), np.float32)
+            x1, y1, x2, y2 = max(0, x - reach), max(0, y - reach), x + reach + 1, y + reach + 1
+            parts = luma[2 * y1 : 2 * y2, 2 * x1 : 2 * x2], u[y1:y2, x1:x2], v[y1:y2, x1:x2]
+            found.append([cv2.mean(part)[0] for part in parts])
+    if not found:
+        return np.full(3, 128, np.float32)
+    colours = np.sort(np.clip((np.array(found, np.float32) - _ZERO) @ _TO_BGR, 0, 255), 0)
+    # The median, in a tenth of the time that NumPy's takes.
+    return np.asarray((colours[(len(found) - 1) // 2] + colours[len(found) // 2]) / 2, np.float32)

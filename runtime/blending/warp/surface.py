@@ -163,14 +163,16 @@ def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
         return
     cell_y, cell_x = (side / cells for side, cells in zip(luma.shape, amount.shape, strict=True))
     # One cell more all round: between cells the amount is interpolated.
-    part = np.s_[
-        max(0, int((y - 1) * cell_y)) : int((y + height + 1) * cell_y),
-        max(0, int((x - 1) * cell_x)) : int((x + width + 1) * cell_x),
-    ]
-    size_wh = (luma.shape[1], luma.shape[0])
-    weight = cv2.resize(amount, size_wh, interpolation=cv2.INTER_LINEAR)[part]
-    detail = cv2.subtract(luma[part], cv2.GaussianBlur(luma[part], (5, 5), 1.0), dtype=cv2.CV_32F)
-    cv2.add(luma[part], cv2.multiply(detail, weight), dst=luma[part], dtype=cv2.CV_8U)
+    y1, y2 = max(0, y - 1), min(amount.shape[0], y + height + 1)
+    x1, x2 = max(0, x - 1), min(amount.shape[1], x + width + 1)
+    rows, columns = (
+        slice(int(y1 * cell_y), int(y2 * cell_y)),
+        slice(int(x1 * cell_x), int(x2 * cell_x)),
+    )
+    part = luma[rows, columns]
+    weight = cv2.resize(amount[y1:y2, x1:x2], part.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    detail = cv2.subtract(part, cv2.GaussianBlur(part, (5, 5), 1.0), dtype=cv2.CV_32F)
+    cv2.add(part, cv2.multiply(detail, weight), dst=part, dtype=cv2.CV_8U)
 
 
 def _doubled(luma: Grey) -> Grey:
