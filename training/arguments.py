@@ -90,9 +90,6 @@ def _train_lips_arguments(own: argparse.ArgumentParser) -> None:
     _data_arguments(own)
     own.add_argument("run_dir", type=Path, help="folder of the run; an old run goes on")
     own.add_argument("--init", type=Path, help="weights to begin with")
-    own.add_argument(
-        "--hearing", type=Path, help="a generator's weights: train a head on its audio encoder"
-    )
     own.add_argument("--voices", type=Path, help="folder written by the step voices")
     own.add_argument("--heldout-voices", type=Path, help="other voices of the held-out sounds")
     own.add_argument("--steps", type=int, default=20_000)
@@ -156,7 +153,7 @@ def _export_arguments(own: argparse.ArgumentParser) -> None:
 
 
 def _export_lips_arguments(own: argparse.ArgumentParser) -> None:
-    own.add_argument("checkpoints", type=Path, nargs="+", help="weights files of train-lips")
+    own.add_argument("checkpoint", type=Path, help="weights file of train-lips")
     own.add_argument("--network", type=Path, required=True, help="OpenVINO network to write (.xml)")
     own.add_argument("--gain", type=float, default=1.0, help="factor on all movements")
     own.add_argument("--name", default="mouthpiece-lips")

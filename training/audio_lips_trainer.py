@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from runtime.types import MelSpectrogram
-from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, LipsNet
+from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, AudioLipsNet
 from training.augment import another_voice, mask_spans
 from training.corpus import FPS, Corpus
 from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
@@ -98,11 +98,11 @@ class _Drawn(NamedTuple):
     wanted: Tensor
 
 
-class AudioLipsTrainer(Run[LipsNet]):
+class AudioLipsTrainer(Run[AudioLipsNet]):
     """Trains on parts of sentences, each in a random voice."""
 
     def __init__(
-        self, network: LipsNet, said: Sequence[Said], folder: Path, options: AudioLipsOptions
+        self, network: AudioLipsNet, said: Sequence[Said], folder: Path, options: AudioLipsOptions
     ) -> None:
         """Prepare, and go on where the folder's checkpoint stopped.
 
@@ -186,7 +186,7 @@ def basis_of(said: Sequence[Said]) -> Floats:
     return np.ascontiguousarray(principal(motions, MOVEMENTS).T)
 
 
-def hearing_score(network: LipsNet, said: Sequence[Said]) -> float:
+def hearing_score(network: AudioLipsNet, said: Sequence[Said]) -> float:
     """Give the mean correlation of openings told with true ones, over sentences and voices."""
     return float(
         np.mean(

@@ -1,18 +1,12 @@
 """Hand a trained network over: its weights file, and the network the engine runs."""
 
-from collections.abc import Sequence
 from pathlib import Path
-
-from safetensors import safe_open
 
 from convert.export import GeneratorMetadata, export_generator
 from convert.ir import save_model
-from runtime.errors import OptionError
 from runtime.models import file_sha256
-from training.audio_lips import LipsNet, export_audio_lips
-from training.chunk_lips import ChunkLips
+from training.audio_lips import AudioLipsNet, export_audio_lips
 from training.network import TrainedNetwork, save
-from training.temporal_lips import TemporalLips
 
 LICENCE = "Apache-2.0"
 
@@ -50,27 +44,17 @@ def export_network(weights: Path, target: Path, *, name: str, licence: str = LIC
     save_model(export_generator(network.body, metadata), target)
 
 
-def load_lips(path: Path) -> LipsNet:
-    """Read a weights file of either kind of network that hears lips."""
-    with safe_open(path, framework="pt") as stored:
-        layout = stored.metadata().get("layout", "")
-    kinds: dict[str, type[LipsNet]] = {kind.LAYOUT: kind for kind in (TemporalLips, ChunkLips)}
-    if layout not in kinds:
-        raise OptionError(f"{path}: expected weights of {' or '.join(kinds)}, found {layout!r}")
-    return kinds[layout].load(path)
-
-
 def export_lips(
-    checkpoints: Sequence[Path], target: Path, *, name: str, gain: float, licence: str = LICENCE
+    weights: Path, target: Path, *, name: str, gain: float, licence: str = LICENCE
 ) -> None:
-    """Write the mean of networks that hear lips as one OpenVINO network.
+    """Write the OpenVINO network that hears lips.
 
     Args:
-        checkpoints: Weights files of runs.
+        weights: A weights file of a run.
         target: The ``.xml``; the ``.bin`` comes beside it.
         name: Name to record.
-        gain: Factor on all movements.
+        gain: Factor on all movements: a network that is not sure moves less than lips do.
         licence: Licence to record.
     """
-    networks = [load_lips(path) for path in checkpoints]
-    save_model(export_audio_lips(networks, name=name, licence=licence, gain=gain), target)
+    network = AudioLipsNet.load(weights)
+    save_model(export_audio_lips(network, name=name, licence=licence, gain=gain), target)

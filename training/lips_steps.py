@@ -23,7 +23,7 @@ def train_lips(chosen: argparse.Namespace) -> None:
     held = read_voices(chosen.heldout_voices) if chosen.heldout_voices else {}
     splits = sorted({entry.split for entry in data.heldout})
     heldout = read_said(data, held, splits=splits)
-    network = lips_for(said, init=chosen.init, hearing=chosen.hearing, seed=chosen.seed)
+    network = lips_for(said, init=chosen.init, seed=chosen.seed)
     options = AudioLipsOptions(
         steps=chosen.steps,
         sentences=chosen.batch,
@@ -36,7 +36,7 @@ def train_lips(chosen: argparse.Namespace) -> None:
 
 
 def export_lips(chosen: argparse.Namespace) -> None:
-    """Write the mean of networks that hear lips as one OpenVINO network."""
+    """Write the OpenVINO network that hears lips."""
     from training.export import export_lips as write
 
-    write(chosen.checkpoints, chosen.network, name=chosen.name, gain=chosen.gain)
+    write(chosen.checkpoint, chosen.network, name=chosen.name, gain=chosen.gain)

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.audio_lips import LipsNet
+from training.audio_lips import AudioLipsNet
 from training.audio_lips_trainer import Said, basis_of
-from training.chunk_lips import ChunkLips
 from training.corpus import Corpus
-from training.export import load_lips
 from training.frame_store import FrameStore
 from training.lip_net import LipNet, load_lip_net, save_lip_net, train_lip_net
 from training.network import TrainedNetwork
@@ -23,7 +21,6 @@ from training.surrogate import (
     save_surrogate,
     vectors_and_gestures,
 )
-from training.temporal_lips import TemporalLips
 from training.voice_tables import read_voices
 
 logger = logging.getLogger(__name__)
@@ -40,17 +37,12 @@ def network_for(weights: Path | None, widths: tuple[float, float], *, seed: int)
     return TrainedNetwork(*widths)
 
 
-def lips_for(
-    said: Sequence[Said], *, init: Path | None, hearing: Path | None, seed: int
-) -> LipsNet:
-    """Give a network that hears lips: of a weights file, on a generator's hearing, or a new one."""
+def lips_for(said: Sequence[Said], *, init: Path | None, seed: int) -> AudioLipsNet:
+    """Give the network of a weights file that hears lips, or a new one with random weights."""
     if init is not None:
-        return load_lips(init)
+        return AudioLipsNet.load(init)
     torch.manual_seed(seed)
-    basis = basis_of(said)
-    return (
-        TemporalLips(basis) if hearing is None else ChunkLips(basis, TrainedNetwork.load(hearing))
-    )
+    return AudioLipsNet(basis_of(said))
 
 
 def sampler_for(data: Corpus, store: FrameStore, voices: Path | None, mel_offset: int) -> Sampler:

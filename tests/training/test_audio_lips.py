@@ -9,12 +9,11 @@ torch = pytest.importorskip("torch")
 import openvino as ov  # noqa: E402
 
 from runtime.audio_lips import AudioLips  # noqa: E402
-from runtime.errors import OptionError  # noqa: E402
 from runtime.host import HostPlan  # noqa: E402
 from tests.training.laws import assert_resumes  # noqa: E402
 from tests.training.talking_mesh import TalkingTracker, mesh_in_pixels, picture  # noqa: E402
 from tests.training.tiny_corpus import lips  # noqa: E402
-from training.audio_lips import AROUND, COLUMNS, LipsNet, export_audio_lips  # noqa: E402
+from training.audio_lips import AROUND, COLUMNS, AudioLipsNet, export_audio_lips  # noqa: E402
 from training.audio_lips_trainer import (  # noqa: E402
     AudioLipsOptions,
     AudioLipsTrainer,
@@ -25,13 +24,10 @@ from training.audio_lips_trainer import (  # noqa: E402
     sampled,
 )
 from training.cases import Case  # noqa: E402
-from training.chunk_lips import ChunkLips  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
-from training.export import export_lips, load_lips  # noqa: E402
+from training.export import export_lips  # noqa: E402
 from training.lip_motions import closed_frames, gap_of, lip_motions  # noqa: E402
-from training.network import TrainedNetwork, save  # noqa: E402
 from training.sources import NetworkFile  # noqa: E402
-from training.temporal_lips import TemporalLips  # noqa: E402
 from training.warped_mouths import WarpedMouths  # noqa: E402
 
 
@@ -51,20 +47,14 @@ def _sentence(seed: int, frames: int = 40) -> Said:
     return Said(motions, [mel, mel + 0.3])
 
 
-def _temporal(said: list[Said]) -> LipsNet:
+def _network(said: list[Said]) -> AudioLipsNet:
     torch.manual_seed(0)
-    return TemporalLips(basis_of(said), channels=16)
+    return AudioLipsNet(basis_of(said), channels=16)
 
 
-def _chunk(said: list[Said]) -> LipsNet:
-    torch.manual_seed(0)
-    return ChunkLips(basis_of(said), TrainedNetwork(0.0625, 0.0625))
-
-
-KINDS = pytest.mark.parametrize("kind", [_temporal, _chunk])
-
-
-def _trainer(network: LipsNet, said: list[Said], folder: Path, **more: Any) -> AudioLipsTrainer:
+def _trainer(
+    network: AudioLipsNet, said: list[Said], folder: Path, **more: Any
+) -> AudioLipsTrainer:
     options = AudioLipsOptions(sentences=4, frames=12, **more)
     return AudioLipsTrainer(network, said, folder, options)
 
@@ -94,9 +84,8 @@ def test_rows_are_read_between_their_columns_and_end_with_their_ends() -> None:
     assert read.tolist() == [[0.0, 1.0, 3.0, 6.0]]
 
 
-@KINDS
-def test_a_whole_sound_is_answered_as_its_chunks_are(kind: Any, said: list[Said]) -> None:
-    network = kind(said).eval()
+def test_a_whole_sound_is_answered_as_its_chunks_are(said: list[Said]) -> None:
+    network = _network(said).eval()
     mel = torch.from_numpy(said[0].mels[0])[None]
     starts = [0, 17, 60]
     whole = network.at(mel, starts)
@@ -105,72 +94,48 @@ def test_a_whole_sound_is_answered_as_its_chunks_are(kind: Any, said: list[Said]
         assert torch.allclose(alone[:, 0], whole[:, number], atol=1e-5)
 
 
-def test_the_exported_network_tells_the_mean_of_the_trained_ones(said: list[Said]) -> None:
-    networks = [_temporal(said), _chunk(said)]
-    for network in networks:
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm1d):
-                torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
-                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-    model = export_audio_lips(networks, name="x", licence="y", gain=1.5)
+def test_the_exported_network_tells_what_the_trained_one_does_times_the_gain(
+    said: list[Said],
+) -> None:
+    network = _network(said)
+    for norm in network.body.norms:
+        torch.nn.init.uniform_(norm.get_buffer("running_mean"), -0.5, 0.5)
+        torch.nn.init.uniform_(norm.get_buffer("running_var"), 0.5, 2.0)
+    model = export_audio_lips(network, name="x", licence="y", gain=1.5)
     mel = np.random.default_rng(0).normal(-1, 1.5, (3, 80, COLUMNS)).astype(np.float32)
     told = ov.Core().compile_model(model, "CPU")([mel])[0].reshape(3, 88)
-    heard = torch.from_numpy(mel)
-    own = [network.eval().at(heard, [0])[:, 0] @ network.basis for network in networks]
-    expected = 1.5 * torch.stack(own).mean(0).detach().numpy()
-    assert told == pytest.approx(expected, abs=1e-4)
+    own = network.at(torch.from_numpy(mel), [0])[:, 0] @ network.basis
+    assert told == pytest.approx(1.5 * own.detach().numpy(), abs=1e-4)
 
 
 def test_it_learns_to_open_with_the_sound(said: list[Said], tmp_path: Path) -> None:
-    trainer = _trainer(_temporal(said), said, tmp_path, steps=60)
+    trainer = _trainer(_network(said), said, tmp_path, steps=60)
     trainer.run()
     assert hearing_score(trainer.averaged(), [_sentence(7)]) > 0.7
 
 
-def test_the_hearing_of_a_generator_stays_as_it_is(said: list[Said], tmp_path: Path) -> None:
-    network = _chunk(said)
-    before = {name: value.clone() for name, value in network.body.state_dict().items()}
-    _trainer(network, said, tmp_path, steps=3).run()
-    for name, value in network.body.state_dict().items():
-        is_kept = torch.equal(value, before[name])
-        assert is_kept == (name == "basis" or name.startswith("audio_encoder")), name
-
-
-@KINDS
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
-    kind: Any, said: list[Said], tmp_path: Path
-) -> None:
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(said: list[Said], tmp_path: Path) -> None:
     def trainer(folder: Path, **more: Any) -> AudioLipsTrainer:
-        return _trainer(kind(said), said, folder, steps=4, **more)
+        return _trainer(_network(said), said, folder, steps=4, **more)
 
     assert_resumes(trainer, tmp_path)
 
 
-@KINDS
-def test_what_is_exported_is_what_the_runtime_takes(
-    kind: Any, said: list[Said], tmp_path: Path
-) -> None:
-    trainer = _trainer(kind(said), said, tmp_path, steps=1)
+def test_what_is_exported_is_what_the_runtime_takes(said: list[Said], tmp_path: Path) -> None:
+    trainer = _trainer(_network(said), said, tmp_path, steps=1)
     trainer.run()
     weights, path = tmp_path / "average.safetensors", tmp_path / "lips.xml"
-    assert torch.equal(load_lips(weights).basis, trainer.network.basis)
-    export_lips([weights], path, name="lips", gain=1.0)
+    assert torch.equal(AudioLipsNet.load(weights).basis, trainer.network.basis)
+    export_lips(weights, path, name="lips", gain=1.0)
     heard = AudioLips(NetworkFile(path, ""), HostPlan(batch=2), mel_offset=-5)
     assert heard.around == AROUND
     (movement,) = heard.movements([np.full((80, COLUMNS), -4, np.float32)])
     assert movement.motion.shape == (4, 11, 2)
 
 
-def test_other_weights_are_refused_by_what_they_are(tmp_path: Path) -> None:
-    network = TrainedNetwork(0.0625, 0.0625)
-    save(network.body.state_dict(), network.facts(), tmp_path / "w.safetensors")
-    with pytest.raises(OptionError, match=r"expected weights of temporal-lips or .* 'wav2lip'"):
-        load_lips(tmp_path / "w.safetensors")
-
-
 def test_what_is_heard_is_shown_on_the_cases_own_face(said: list[Said], tmp_path: Path) -> None:
     path = tmp_path / "lips.xml"
-    ov.save_model(export_audio_lips([_temporal(said)], name="x", licence="y"), path)
+    ov.save_model(export_audio_lips(_network(said), name="x", licence="y"), path)
     face = picture(mesh_in_pixels())[64:192, 64:192]
     case = Case("drawn", (), face, said[0].mels[0], said[1].mels[0], np.zeros(9, np.float32))
     mouths = WarpedMouths(NetworkFile(path, ""), TalkingTracker([]), threads=1)
