@@ -94,7 +94,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         for size in SIZES:
             for preset in PRESETS:
-                row = measure(size, EncodeOptions(preset=preset), Path(folder))
+                row = measure(size, EncodeOptions(preset=preset, is_still=True), Path(folder))
                 rows.append(row)
                 print("  ".join(f"{key} {value}" for key, value in row.items()))
     if arguments.json:

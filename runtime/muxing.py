@@ -23,9 +23,9 @@ from runtime.types import Patch
 DEFAULT_CRF = 17
 DEFAULT_PRESET = "ultrafast"
 #: With the default preset every frame is quantized alike, key frames half as coarsely: a talking
-#: face of 350 pixels on a still 1024 x 1024 picture costs 2.1 ms a frame of one core. Looking ahead
+#: face of 350 pixels on a still 1024 x 1024 picture costs 2.4 ms a frame of one core. Looking ahead
 #: to find what stays on screen (macroblock trees) costs 1.3 ms more for the same quality and bits;
-#: "superfast" and "veryfast" cost 5 and 6 ms.
+#: "superfast" and "veryfast" cost 6.7 ms.
 DEFAULT_TUNING = "ipratio=2:b-adapt=0:scenecut=0:deblock=1:cabac=1"
 #: Quantizers of most frames lie about this far above the constant quality that they look like.
 QUANTIZER_OVER_CRF = 3
