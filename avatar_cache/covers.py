@@ -1,7 +1,6 @@
 """What is in front of the animated face in every frame, brought to its steadied crops."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 import cv2
 import numpy as np
@@ -25,9 +24,8 @@ from runtime.types import COVER_SIZE, CROP_SIZE, Cover, Detection, FaceBox, Land
 _NOTHING: Cover = np.zeros((COVER_SIZE, COVER_SIZE), np.uint8)
 
 
-#: Of so many frames in a row the last is always looked at, the others only where something is
-#: found before or after them: what stays in front for so many frames is seen in every one. What
-#: is there for one frame alone counts as a mistake of the network, see ``frame_covers``.
+#: Frames from one look to the next, at least: what is there for one frame alone counts as a mistake
+#: of the network, see ``frame_covers``.
 LOOK_EVERY = 2
 
 #: A picture and its faces, and with what covers each of them.
@@ -37,6 +35,9 @@ Searched = tuple[Picture, list[Detection], list[Cover]]
 
 def with_covers(found: Iterator[Found]) -> Iterator[Searched]:
     """Look for what is in front of faces, in a thread of its own.
+
+    Every second frame is looked at, but for those that were not read, as they look like others;
+    and all frames near one in which something is found.
 
     Args:
         found: Pictures and their faces, in order.
@@ -55,9 +56,20 @@ def with_covers(found: Iterator[Found]) -> Iterator[Searched]:
         was_covered = is_covered
         return [*(_searched(*other) if is_near else _passed(*other) for other in others), searched]
 
-    groups = iter(lambda: list(islice(found, LOOK_EVERY)), [])
-    for group in overlapped(look_at, groups, ahead=1, name="covers"):
+    for group in overlapped(look_at, _groups(found), ahead=1, name="covers"):
         yield from group
+
+
+def _groups(found: Iterator[Found]) -> Iterator[list[Found]]:
+    """Cut a video behind every frame that is looked at."""
+    group: list[Found] = []
+    for picture, faces in found:
+        group.append((picture, faces))
+        if len(group) >= LOOK_EVERY and all(face.was_read for face in faces):
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _searched(picture: Picture, faces: list[Detection]) -> Searched:

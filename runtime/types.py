@@ -62,6 +62,7 @@ class Detection:
         landmarks: Face mesh ``(468, 2)`` or five points ``(5, 2)``, in pixels.
         angle: Roll of the head in degrees, positive when the picture's right eye is lower.
         face_id: Which face this is within one video, 0-based.
+        was_read: False where it was put between readings of frames that look the same.
     """
 
     box: FaceBox
@@ -69,6 +70,7 @@ class Detection:
     landmarks: Landmarks
     angle: float = 0.0
     face_id: int = 0
+    was_read: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,7 +86,7 @@ def readings_between(
 
 def _mixed(first: Reading, last: Reading, share: float) -> Reading:
     mixed = (1 - share) * first.landmarks + share * last.landmarks
-    return first._replace(landmarks=mixed.astype(np.float32))
+    return first._replace(landmarks=mixed.astype(np.float32), was_read=False)
 
 
 def _is_like(picture: Pyramid, reading: Reading, expected: Mouth) -> bool:

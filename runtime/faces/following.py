@@ -37,12 +37,14 @@ class Reading(NamedTuple):
         landmarks: float32 ``(468, 2)``, pixels of the picture.
         offset: Where the plain mesh's points lie; ``None`` where they alone are known.
         age: Readings since the plain mesh looked.
+        was_read: False where this is what two readings of other frames say.
     """
 
     score: float
     landmarks: Landmarks
     offset: Offset | None = None
     age: int = 0
+    was_read: bool = True
 
 
 class MeshPair:

@@ -256,7 +256,7 @@ def _detection(number: int, reading: Reading, size: tuple[int, int]) -> Detectio
     roll = mesh_points.roll_angle(reading.landmarks)
     angle = roll if abs(roll) > UPRIGHT_LIMIT else 0.0
     box = boxes.clip(mesh_points.mesh_face_box(reading.landmarks, size, angle), size)
-    return Detection(box, reading.score, reading.landmarks, roll, number)
+    return Detection(box, reading.score, reading.landmarks, roll, number, reading.was_read)
 
 
 def _is_believed(reading: Reading) -> bool:

@@ -67,12 +67,18 @@ def shades(monkeypatch):
     return covered, seen
 
 
-def covered_frames(count):
+def covered_frames(count, unread=()):
     """Look for covers in frames whose shade is their number; list those where some are found."""
     landmarks = mesh_points.typical_landmarks(FaceBox(200, 100, 300, 230))
-    face = Detection(mesh_points.mesh_face_box(landmarks, SIZE), 0.9, landmarks)
-    pictures = (Picture(Pyramid(np.full((*SIZE, 3), shade, np.uint8))) for shade in range(count))
-    found = covers.with_covers((picture, [face]) for picture in pictures)
+    box = mesh_points.mesh_face_box(landmarks, SIZE)
+    shown = (
+        (
+            Picture(Pyramid(np.full((*SIZE, 3), shade, np.uint8))),
+            [Detection(box, 0.9, landmarks, was_read=shade not in unread)],
+        )
+        for shade in range(count)
+    )
+    found = covers.with_covers(shown)
     return [index for index, (_, _, (cover,)) in enumerate(found) if cover.any()]
 
 
@@ -88,6 +94,15 @@ def test_a_thing_is_seen_in_every_frame_if_it_stays_as_long_as_between_two_looks
 def test_a_face_with_nothing_in_front_is_looked_at_seldom(shades):
     assert covered_frames(12) == []
     assert shades[1] == [1, 3, 5, 7, 9, 11]
+
+
+def test_frames_that_look_like_others_are_looked_at_only_near_a_find(shades):
+    unread = {1, 2, 3, 5, 6, 7, 9, 10, 11}
+    assert covered_frames(13, unread) == []
+    assert shades[1] == [4, 8, 12]
+    shades[0].update({7, 8})
+    shades[1].clear()
+    assert covered_frames(13, unread) == [7, 8]
 
 
 def test_an_avatar_brings_its_covers_with_it(store, detector, draw, as_video, shades):
