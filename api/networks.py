@@ -75,6 +75,14 @@ class Networks:
                 )
             return self._generators[key]
 
+    def hears_lips(self, name: str | None) -> bool:
+        """Tell whether a generator comes with a network that hears its lips.
+
+        Raises:
+            ModelError: There is no such generator.
+        """
+        return bool(self._models.entry(name or self._default).lips)
+
     def for_checkpoint(self, checkpoint: Path) -> str:
         """Return the name of the generator for a checkpoint; see ``generator_for_checkpoint``."""
         return generator_for_checkpoint(checkpoint, self._models, self._settings.models_dir)

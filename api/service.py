@@ -129,7 +129,7 @@ class Mouthpiece:
         options = options or AnimateOptions()
         check_output(output)
         _refuse_overwriting(output, avatar, audio)
-        how = stream_options(options)
+        how = stream_options(options, hears_lips=self._networks.hears_lips(options.model))
         course = _Course(progress, cancel)
         generator = self._networks.generator(
             options.model,

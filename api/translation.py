@@ -54,12 +54,20 @@ def needs_no_mouths(options: AnimateOptions, generator: Generator) -> bool:
 
     Single faces may still have to be pasted; theirs are then computed when they are shown.
     """
-    return generator.lips is not None and chosen_method(stream_options(options).blend) == "warp"
+    how = stream_options(options, hears_lips=generator.lips is not None)
+    return generator.lips is not None and chosen_method(how.blend) == "warp"
 
 
-def stream_options(options: AnimateOptions) -> StreamOptions:
-    """Give the part of the options that shapes the frames; the preset fills what is open."""
-    preset = BLEND_PRESETS[options.preset]
+def stream_options(options: AnimateOptions, *, hears_lips: bool) -> StreamOptions:
+    """Give the part of the options that shapes the frames; the preset fills what is open.
+
+    Args:
+        options: What the caller asks for.
+        hears_lips: The generator comes with a network that hears lips: nothing is faster than to
+            move them, so the preset ``fast`` asks for nothing else.
+    """
+    is_fast = options.preset == "fast" and hears_lips
+    preset = BLEND_PRESETS["default" if is_fast else options.preset]
     given: dict[str, Any] = {
         "method": None if options.blend == "auto" else options.blend,
         "mouth_region_size": options.mouth_region_size,

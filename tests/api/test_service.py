@@ -48,6 +48,14 @@ def test_features_are_kept_when_mouths_are_first_drawn_and_not_before(mouthpiece
     ]
 
 
+@pytest.mark.parametrize(("blend", "expected"), [("auto", "warp"), ("ellipse", "ellipse")])
+def test_the_fast_preset_moves_lips_where_they_are_heard(
+    mouthpiece, speech, tmp_path, blend, expected
+):
+    options = AnimateOptions(preset="fast", blend=blend)
+    assert mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", options).blend == expected
+
+
 def test_an_avatar_that_may_not_be_written_is_drawn_without_keeping_features(
     mouthpiece, speech, tmp_path, monkeypatch
 ):
