@@ -178,6 +178,8 @@ def sharpen(luma: Grey, amount: NDArray[np.float32]) -> None:
 def _doubled(luma: Grey) -> Grey:
     """Give ``(2 h, 2 w)`` samples, every second one the picture's own."""
     height, width = luma.shape
+    # Merging takes a tenth of the time where rows follow each other.
+    luma = np.ascontiguousarray(luma)
     doubled = np.empty((height, 2, 2 * width), np.uint8)
     # The filter's six samples begin two before the gap.
     border = cv2.BORDER_REPLICATE
