@@ -8,6 +8,7 @@ meshes are asked 29 % less, at rest 56 %; the opening of the lips is 0.003 of th
 what reading every frame gives, and closed mouths stay closed (at most 0.017).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ MOUTH_SIDE, MOUTH_SCALE = 32, 0.7
 #: Pixels between the eyes, at least, of the view it is cut from: the one the mesh is shown.
 EYES_PIXELS = 32
 
+_EDGES = list(mesh_points.MOUTH_EDGES)
 #: float32 ``(32, 32, 3)``: what is around a mouth, upright and without the finest grain.
 Mouth = NDArray[np.float32]
 
@@ -96,10 +98,10 @@ def _is_like(picture: Pyramid, reading: Reading, expected: Mouth) -> bool:
 
 
 def _mouth(picture: Pyramid, landmarks: Landmarks) -> Mouth:
-    eyes = landmarks[mesh_points.EYE_CORNERS[1]] - landmarks[mesh_points.EYE_CORNERS[0]]
-    distance = float(np.hypot(*eyes))
+    left, right = landmarks[list(mesh_points.EYE_CORNERS)].tolist()
+    distance = math.dist(left, right)
     view = picture.near(distance, EYES_PIXELS)
-    x, y = view.inside(landmarks[list(mesh_points.MOUTH_EDGES)].mean(axis=0)).tolist()
+    x, y = view.inside(landmarks[_EDGES].mean(axis=0)).tolist()
     side = MOUTH_SCALE * distance / view.step
     roi = Roi(x, y, side, mesh_points.roll_angle(landmarks))
     square, _ = cut_square(view.frame, roi, MOUTH_SIDE)
