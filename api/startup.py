@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 OpenEngine = Callable[[Settings], Engine]
 BUNDLE_SUFFIX = ".avatar"
-#: 0.4 s at 16 kHz: some batches of mouths.
-REHEARSAL_SAMPLES = 6400
+#: At 16 kHz: some batches of mouths, and a pause of some frames, whose lips are looked at.
+REHEARSAL_HUM, REHEARSAL_PAUSE = 6400, 9600
 #: Pictures under this folder come with OPEA's images, whose settings should work here unchanged.
 OPEA_ASSETS = "/comps/animation/src/assets/"
 
@@ -109,13 +109,14 @@ def cache_default(engine: Engine, settings: Settings) -> None:
 
 
 def rehearse(engine: Engine, settings: Settings) -> None:
-    """Animate a short hum and throw it away, so that the first request is as fast as the next.
+    """Animate a hum and a pause and throw them away: the first request is as fast as the next.
 
     It runs after the service is ready: what it loads and fills would make readiness later.
     """
     from runtime.audio import encode_wav
 
-    hum = 0.2 * np.sin(np.arange(REHEARSAL_SAMPLES, dtype=np.float32) * 0.1)
+    hum = 0.2 * np.sin(np.arange(REHEARSAL_HUM, dtype=np.float32) * 0.1)
+    hum = np.pad(hum, (0, REHEARSAL_PAUSE))
     folder = HeldFolder(settings.uploads_dir)
     try:
         sound = folder.path / "hum.wav"
