@@ -74,10 +74,10 @@ class Moves:
             above = _per_pixel(over, 0, last, cell)
             below = _per_pixel(under, first, cells, cell)
             into[:top], into[bottom:] = above[:top], below[bottom - top :]
-            between = into[top:bottom]
-            np.subtract(below[: bottom - top], above[top:], out=between)
-            between *= share
-            between += above[top:]
+            if bottom > top:
+                between = cv2.subtract(below[: bottom - top], above[top:], dst=into[top:bottom])
+                cv2.multiply(between, share, dst=between)
+                cv2.add(between, above[top:], dst=between)
         return move
 
     def lost_sharpness(self, part: FaceBox) -> Grid:
