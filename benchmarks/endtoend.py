@@ -74,9 +74,9 @@ def measure_end_to_end(media: Media, *, rounds: int = 3) -> dict[str, Any]:
         }
         cases = {
             "bundled network, still 1024x1024": (still, AnimateOptions(fps=FPS)),
-            "bundled network, still 1024x1024, preset fast": (
+            "bundled network, still 1024x1024, pasted": (
                 still,
-                AnimateOptions(fps=FPS, preset="fast"),
+                AnimateOptions(fps=FPS, blend="ellipse"),
             ),
             "bundled network, video 1280x720": (film.avatar_id, AnimateOptions()),
             "full-size network, still 1024x1024": (still, AnimateOptions(fps=FPS, model=FULL_SIZE)),

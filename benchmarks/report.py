@@ -24,8 +24,10 @@ rate of multiply-accumulates over that of a large matrix product on the same cor
 """
 _ANIMATE_NOTE = """10 s of speech, warm networks, cached avatar, 25 frames/s. *Real time* is wall
 seconds per second of video; *at full load* is processor seconds per second of video and core, which
-the wall time reaches when the machine does nothing else and never waits. The full-size network
-draws the bundled one's mouths (its weights, padded with zeros) at the cost of width 1.
+the wall time reaches when the machine does nothing else and never waits. With `warp` the bundled
+network hears lips and draws no mouth (its arithmetic is that of frames that must be pasted). The
+full-size network draws the bundled one's mouths (its weights, padded with zeros) at the cost of
+width 1, and lips are read off them.
 """
 _EXACT_NOTE = """Largest difference in levels of 255, and share of values that differ, in the
 rows that both compute. Features of f32 networks are kept as float16, which turns a rounding here
