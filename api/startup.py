@@ -109,7 +109,7 @@ def cache_default(engine: Engine, settings: Settings) -> None:
 
 
 def rehearse(engine: Engine, settings: Settings) -> None:
-    """Animate a hum and a pause and throw them away: the first request is as fast as the next.
+    """Find a face, animate a hum and a pause: the first request is as fast as the next.
 
     It runs after the service is ready: what it loads and fills would make readiness later.
     """
@@ -121,6 +121,8 @@ def rehearse(engine: Engine, settings: Settings) -> None:
     try:
         sound = folder.path / "hum.wav"
         sound.write_bytes(encode_wav(hum.astype(np.float32)))
+        if (picture := sample_avatar(settings)) is not None:
+            engine.inspect(picture)
         engine.animate(DEFAULT_AVATAR, sound, folder.path / "rehearsal.mp4")
     except AvatarNotFoundError:
         logger.debug("no default avatar to rehearse with")
