@@ -98,7 +98,8 @@ def _networks(settings: Settings) -> Iterator[Finding]:
     from runtime.models import ModelStore, model_dirs
 
     store = ModelStore(model_dirs(settings.models_dir))
-    for needed in (store.default(), "blazeface", "facemesh"):
+    lips = store.entry(store.default()).lips
+    for needed in (store.default(), *([lips] if lips else []), "blazeface", "facemesh"):
         store.find(needed)
     for checked in store.verify():
         yield Finding(

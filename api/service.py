@@ -23,13 +23,13 @@ from api.speech import DEFAULT_VOICE, synthesize
 from api.translation import (
     Prepared,
     limits_exceeded,
-    needs_no_mouths,
+    moves_lips,
     prepare_options,
     provenance,
     report_of,
     stream_options,
 )
-from avatar_cache import AvatarStore, AvatarSummary, PrepareOptions
+from avatar_cache import AvatarStore, AvatarSummary, CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection, inspect_media
 from runtime.animator import Animator
 from runtime.blending import first_row
@@ -192,25 +192,19 @@ class Mouthpiece:
         Args:
             source: Path of the image or video, or its bytes.
             avatar_id: Name for it; ``None`` names it after its content.
-            options: How to look for the face; of ``AnimateOptions`` also the network and the
-                blending, which say whether features of the face are worth keeping.
+            options: How to look for the face; of ``AnimateOptions`` only that part counts.
             progress: Called with the finished fraction, 0 to 1.
 
         Raises:
             InputError: The source is unreadable or has no face.
         """
-        if isinstance(options, PrepareOptions):
-            how, look = AnimateOptions(), options
-        else:
-            how = options or AnimateOptions()
-            look = prepare_options(how, self.settings)
-        generator = self._networks.generator(how.model, how.precision)
+        if not isinstance(options, PrepareOptions):
+            options = prepare_options(options or AnimateOptions(), self.settings)
         return self.avatars.add(
             source,
             avatar_id=avatar_id,
-            options=look,
+            options=options,
             detector=self._networks.detector,
-            encoder=None if needs_no_mouths(how, generator) else generator,
             progress=progress,
         )
 
@@ -245,11 +239,8 @@ class Mouthpiece:
         generator: Generator,
         progress: Progress | None,
     ) -> Iterator[Prepared]:
-        encoder = None if needs_no_mouths(options, generator) else generator
         if isinstance(avatar, str):
-            if encoder is not None:
-                self._keep_features(avatar, encoder)
-            with self.avatars.open(avatar, features=generator.digest) as opened:
+            with self._opened(self.avatars, avatar, options, generator) as opened:
                 yield Prepared(opened, 0.0, was_cached=True)
             return
         with ExitStack() as stack:
@@ -259,19 +250,29 @@ class Mouthpiece:
                 avatar,
                 options=prepare_options(options, self.settings),
                 detector=self._networks.detector,
-                encoder=encoder,
                 progress=progress,
             )
-            detect_s = perf_counter() - start
-            opened = stack.enter_context(store.open(summary.avatar_id, features=generator.digest))
-            yield Prepared(opened, detect_s, was_cached=summary.cached)
+            opening = self._opened(store, summary.avatar_id, options, generator)
+            opened = stack.enter_context(opening)
+            yield Prepared(opened, perf_counter() - start, was_cached=summary.cached)
 
-    def _keep_features(self, avatar_id: str, generator: Generator) -> None:
-        """Store what drawing mouths will need again, where there is room and leave to write."""
+    @contextmanager
+    def _opened(
+        self, store: AvatarStore, avatar_id: str, options: AnimateOptions, generator: Generator
+    ) -> Iterator[CachedAvatar]:
+        """Open an avatar, with the features that drawing its mouths will need, if it will."""
+        with store.open(avatar_id, features=generator.digest) as opened:
+            is_ready = generator.digest in opened.manifest.features
+            if is_ready or moves_lips(options, generator, opened):
+                yield opened
+                return
         try:
-            self.avatars.attach(avatar_id, generator)
+            store.attach(avatar_id, generator)
         except OutputError as error:
+            # They only save time: a store that may not be written still animates.
             logger.warning("features of %s are not kept: %s", avatar_id, error)
+        with store.open(avatar_id, features=generator.digest) as opened:
+            yield opened
 
     @contextmanager
     def _throwaway(self) -> Iterator[AvatarStore]:

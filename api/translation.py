@@ -9,7 +9,7 @@ from api.settings import Settings
 from avatar_cache import CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection
 from runtime.animator import Animator, StreamOptions
-from runtime.blending import PRESETS as BLEND_PRESETS, chosen_method
+from runtime.blending import PRESETS as BLEND_PRESETS, can_warp, chosen_method
 from runtime.boxes import Pads
 from runtime.film import Film
 from runtime.generator import Generator
@@ -49,13 +49,11 @@ def prepare_options(options: AnimateOptions, settings: Settings) -> PrepareOptio
     )
 
 
-def needs_no_mouths(options: AnimateOptions, generator: Generator) -> bool:
-    """Tell whether lips are moved as the sound says, so that features of the face are of no use.
-
-    Single faces may still have to be pasted; theirs are then computed when they are shown.
-    """
+def moves_lips(options: AnimateOptions, generator: Generator, avatar: CachedAvatar) -> bool:
+    """Tell whether an avatar's lips are moved as the sound says, so that no mouth is drawn."""
     how = stream_options(options, hears_lips=generator.lips is not None)
-    return generator.lips is not None and chosen_method(how.blend) == "warp"
+    is_heard = generator.lips is not None and chosen_method(how.blend) == "warp"
+    return is_heard and not avatar.manifest.covered and can_warp(avatar.frame(0))
 
 
 def stream_options(options: AnimateOptions, *, hears_lips: bool) -> StreamOptions:

@@ -150,11 +150,15 @@ class AvatarStore:
 
         Raises:
             AvatarNotFoundError: There is none of this id.
+            OutputError: The store cannot be written.
         """
         if avatar_id not in self:
             raise _not_found(avatar_id, self.root)
-        with self._files.lock(avatar_id):
-            self._attach(avatar_id, encoder, budget_bytes)
+        try:
+            with self._files.lock(avatar_id):
+                self._attach(avatar_id, encoder, budget_bytes)
+        except OSError as error:
+            raise self._unwritable(error) from error
         return encoder.digest in self._summary(avatar_id).manifest.features
 
     def export(self, avatar_id: str, target: Path) -> None:

@@ -57,6 +57,7 @@ def write_card(folder: Path, entry: NetworkEntry, networks: Iterable[Path]) -> P
         "layout": entry.layout,
         "title": entry.title,
         "licence": entry.licence,
+        "lips": entry.lips,
         "sha256": {file.name: file_sha256(file) for file in networks},
     }
     write_json(path, card)

@@ -158,7 +158,7 @@ class Animator:
         """Yield (chunk, speaking weight) per video frame."""
         mel, samples = MelStream(), 0
         lips = self._generator.lips
-        around = lips.around if lips else 0
+        around = lips.around if lips and chosen_method(options.blend) == "warp" else 0
         chunker = MelChunker(fps, offset=self._generator.mel_offset, around=around)
         gate = SilenceGate(fps, threshold=options.silence_threshold)
         chunks: deque[MelChunk] = deque()

@@ -2,7 +2,7 @@
 
 A generator draws a mouth, and ``warp`` then reads off it where the lips go. This small network
 leaves the drawing out: the movement belongs to the sound, so every face makes the same one, also
-faces on which drawn lips are hard to read. It costs a hundredth of a drawn mouth.
+faces on which drawn lips are hard to read. It costs a twentieth of a drawn mouth.
 """
 
 from collections.abc import Iterable, Iterator

@@ -87,6 +87,9 @@ class Generator:
         self._cache_dir = cache_dir
         self._lock = threading.Lock()
         self._model = model
+        if lips is None:
+            # Mouths will be drawn: a network that cannot be cut is refused now.
+            self._split  # noqa: B018 - read to be made
         self._features: _Memo[Features] = _Memo(_FEATURE_MEMO)
         self._rest: _Memo[MouthCrop] = _Memo(_REST_MEMO)
 

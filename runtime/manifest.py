@@ -18,9 +18,9 @@ class NetworkEntry:
 
     Attributes:
         name: Unique name.
-        role: ``generator``, ``detector``, ``landmarks`` or ``picture``.
-        layout: Topology: ``wav2lip``, ``nota``, ``s3fd``, ``blazeface``, ``facemesh``, ``attmesh``;
-            of a picture its format.
+        role: ``generator``, ``lips``, ``detector``, ``landmarks`` or ``picture``.
+        layout: Topology: ``wav2lip``, ``nota``, ``audio-lips``, ``s3fd``, ``blazeface``,
+            ``facemesh``, ``attmesh``; of a picture its format.
         title: One line for people.
         lips: Of a generator: name of the network that hears its lip movements; empty for none.
         origin: ``bundled``, ``wheel``, ``checkpoint``, or ``local`` for one the user converted.

@@ -150,6 +150,7 @@ def _export_arguments(own: argparse.ArgumentParser) -> None:
     own.add_argument("out", type=Path, help="weights file to write")
     own.add_argument("--network", type=Path, help="OpenVINO network to write as well (.xml)")
     own.add_argument("--name", default="mouthpiece")
+    own.add_argument("--lips", default="", help="name of the network that hears its lips")
 
 
 def _export_lips_arguments(own: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runtime.errors import OptionError
 from runtime.types import MelSpectrogram
 from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, AudioLipsNet
 from training.augment import another_voice, mask_spans
@@ -181,7 +182,13 @@ def sampled(rows: Floats, places: Floats) -> Floats:
 
 
 def basis_of(said: Sequence[Said]) -> Floats:
-    """Give the movements that make up most of what the lips do, ``(8, 88)``."""
+    """Give the movements that make up most of what the lips do, ``(8, 88)``.
+
+    Raises:
+        OptionError: There are no sentences.
+    """
+    if not said:
+        raise OptionError("no sentence of the data set closes its lips: nothing to learn from")
     motions = np.concatenate([item.motions for item in said])
     return np.ascontiguousarray(principal(motions, MOVEMENTS).T)
 

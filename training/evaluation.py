@@ -5,6 +5,7 @@ with another one. The mouths are put back into the picture and an independent ne
 lips, so that any generator is measured alike, and the truth as well.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ import numpy as np
 from runtime.types import CROP_SIZE, FaceBox, FaceCrop, Frame, MelSpectrogram, MouthCrop
 from training import corpus, metrics, phones
 from training.cases import Case
+from training.errors import RejectedError
 from training.lip_reading import LipReader
 from training.lips import LipPoints, Openings, openings
 
@@ -29,6 +31,8 @@ CLOSED_TOLERANCE = 0.01
 SEEN_CLOSED = 0.03
 
 NAN = float("nan")
+
+logger = logging.getLogger(__name__)
 
 
 class MouthSource(Protocol):
@@ -135,7 +139,11 @@ class Evaluator:
         self, source: MouthSource, show: Callable[[Drawn], None] | None
     ) -> Iterator[CaseFigures]:
         for number, case in enumerate(self.cases):
-            mouths = source.draw(case, case.mel)
+            try:
+                mouths = source.draw(case, case.mel)
+            except RejectedError as error:
+                logger.warning("%s leaves out %s", source.name, error)
+                continue
             lips = self._reader.read(put_back(case.face, mouths))
             swapped = source.draw(case, case.wrong_mel)
             wrong = openings(self._reader.read(put_back(case.face, swapped)))

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from convert.export import GeneratorMetadata, export_generator
-from convert.ir import save_model
+from convert.ir import save_model, write_card
+from runtime.manifest import NetworkEntry
 from runtime.models import file_sha256
 from training.audio_lips import AudioLipsNet, export_audio_lips
 from training.network import TrainedNetwork, save
@@ -23,13 +24,16 @@ def export_weights(checkpoint: Path, target: Path, facts: dict[str, str] | None 
     save(network.body.state_dict(), {**network.facts(), **(facts or {})}, target)
 
 
-def export_network(weights: Path, target: Path, *, name: str, licence: str = LICENCE) -> None:
-    """Write the OpenVINO network in full precision.
+def export_network(
+    weights: Path, target: Path, *, name: str, lips: str = "", licence: str = LICENCE
+) -> None:
+    """Write the OpenVINO network in full precision, and the card by which it is found.
 
     Args:
         weights: A weights file.
         target: The ``.xml``; the ``.bin`` comes beside it.
         name: Name to record.
+        lips: Name of the network that hears its lips, if there is one.
         licence: Licence to record.
     """
     network = TrainedNetwork.load(weights)
@@ -42,12 +46,14 @@ def export_network(weights: Path, target: Path, *, name: str, licence: str = LIC
         mel_offset=network.mel_offset,
     )
     save_model(export_generator(network.body, metadata), target)
+    entry = NetworkEntry(name=name, role="generator", layout="wav2lip", lips=lips, licence=licence)
+    write_card(target.parent, entry, [target, target.with_suffix(".bin")])
 
 
 def export_lips(
     weights: Path, target: Path, *, name: str, gain: float, licence: str = LICENCE
 ) -> None:
-    """Write the OpenVINO network that hears lips.
+    """Write the OpenVINO network that hears lips, and the card by which it is found.
 
     Args:
         weights: A weights file of a run.
@@ -58,3 +64,5 @@ def export_lips(
     """
     network = AudioLipsNet.load(weights)
     save_model(export_audio_lips(network, name=name, licence=licence, gain=gain), target)
+    entry = NetworkEntry(name=name, role="lips", layout=AudioLipsNet.LAYOUT, licence=licence)
+    write_card(target.parent, entry, [target, target.with_suffix(".bin")])

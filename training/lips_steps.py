@@ -32,7 +32,7 @@ def train_lips(chosen: argparse.Namespace) -> None:
         score_every=chosen.score_every,
     )
     trainer = AudioLipsTrainer(network, said, chosen.run_dir, options)
-    trainer.run(lambda averaged: hearing_score(averaged, heldout))
+    trainer.run((lambda averaged: hearing_score(averaged, heldout)) if heldout else None)
 
 
 def export_lips(chosen: argparse.Namespace) -> None:

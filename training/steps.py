@@ -216,7 +216,7 @@ def export(chosen: argparse.Namespace) -> None:
 
     export_weights(chosen.checkpoint, chosen.out)
     if chosen.network:
-        export_network(chosen.out, chosen.network, name=chosen.name)
+        export_network(chosen.out, chosen.network, name=chosen.name, lips=chosen.lips)
 
 
 def _report(line: str) -> None:

@@ -13,7 +13,7 @@ from runtime.blending.mesh import Mesh
 from runtime.blending.multiscale import Multiscale
 from runtime.blending.options import METHODS, PRESETS, SHOWN_ROW, BlendOptions, first_row
 from runtime.blending.stage import BlendStage, Draw, Method, PasteStage, Rest
-from runtime.blending.warp import WarpStage
+from runtime.blending.warp import WarpStage, can_warp
 
 __all__ = [
     "METHODS",
@@ -21,6 +21,7 @@ __all__ = [
     "SHOWN_ROW",
     "BlendOptions",
     "BlendStage",
+    "can_warp",
     "chosen_method",
     "first_row",
     "make_blender",

@@ -32,7 +32,7 @@ class BlendStage(Protocol):
     def takes_movement(self, reference: ReferenceFrame) -> bool:
         """Tell whether a frame's lips can be moved without a drawn mouth.
 
-        Asked once for each frame, in order, before it is pushed.
+        Asked for each frame, in order, before it is pushed.
         """
 
     def push(

@@ -62,9 +62,9 @@ def test_an_avatar_that_may_not_be_written_is_drawn_without_keeping_features(
     avatar = mouthpiece.add_avatar(SAMPLE, avatar_id="read-only").avatar_id
 
     def refuse(*_args, **_more):
-        raise OutputError("cannot write: read-only file system")
+        raise PermissionError(13, "read-only file system")
 
-    monkeypatch.setattr(mouthpiece.avatars, "attach", refuse)
+    monkeypatch.setattr(mouthpiece.avatars._files, "lock", refuse)
     mouthpiece.animate(avatar, speech, tmp_path / "a.mp4", AnimateOptions(blend="mesh"))
     assert (tmp_path / "a.mp4").exists()
 

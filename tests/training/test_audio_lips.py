@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 import openvino as ov  # noqa: E402
 
 from runtime.audio_lips import AudioLips  # noqa: E402
+from runtime.errors import OptionError  # noqa: E402
 from runtime.host import HostPlan  # noqa: E402
 from tests.training.laws import assert_resumes  # noqa: E402
 from tests.training.talking_mesh import TalkingTracker, mesh_in_pixels, picture  # noqa: E402
@@ -139,4 +140,11 @@ def test_what_is_heard_is_shown_on_the_cases_own_face(said: list[Said], tmp_path
     face = picture(mesh_in_pixels())[64:192, 64:192]
     case = Case("drawn", (), face, said[0].mels[0], said[1].mels[0], np.zeros(9, np.float32))
     mouths = WarpedMouths(NetworkFile(path, ""), TalkingTracker([]), threads=1)
-    assert mouths.draw(case, case.mel).shape == (9, 96, 96, 3)
+    drawn = mouths.draw(case, case.mel)
+    assert drawn.shape == (9, 96, 96, 3)
+    assert len({picture.tobytes() for picture in drawn}) > 3
+
+
+def test_without_closing_lips_there_is_nothing_to_learn_from() -> None:
+    with pytest.raises(OptionError, match="no sentence of the data set closes its lips"):
+        basis_of([])

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from runtime.models import ModelStore  # noqa: E402
 from runtime.network import read_facts  # noqa: E402
 from tests.training.tiny_corpus import DarknessReader, lips  # noqa: E402
 from training import cli, steps as training_steps  # noqa: E402
@@ -59,6 +60,15 @@ def test_lips_are_trained_and_exported(steps: Path) -> None:
     _run("export-lips runs/lips/best.safetensors --network lips.xml --gain 1.2 --name mine-lips")
     facts = read_facts(steps / "lips.xml")
     assert (facts["role"], facts["name"], facts["mel_offset"]) == ("lips", "mine-lips", "-5")
+
+
+def test_what_is_exported_is_found_with_its_lips(steps: Path) -> None:
+    _run(
+        "export begun.safetensors mine.safetensors --network store/mine.xml --name mine"
+        " --lips mine-lips"
+    )
+    found = ModelStore([steps / "store"]).find("mine")
+    assert (found.entry.role, found.entry.lips) == ("generator", "mine-lips")
 
 
 def test_a_picture_stage_writes_sheets_and_keeps_the_best(steps: Path) -> None:

@@ -1,4 +1,4 @@
-"""``warp``: the generator decides the mouth's shape, the picture's own pixels give its texture."""
+"""``warp``: sound or a drawn mouth gives the lips' shape, the picture's own pixels their look."""
 
 from collections import deque
 from itertools import islice
