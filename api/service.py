@@ -41,7 +41,7 @@ from runtime.media import MediaSource
 from runtime.memory import keep_freed_memory
 from runtime.models import ModelStore, model_dirs
 from runtime.muxing import EncodeOptions
-from runtime.threads import keep_to_one_thread
+from runtime.threads import keep_to_one_thread, take_short_turns
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class Mouthpiece:
         # OpenCV's words about broken images would stand beside our errors.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         keep_to_one_thread()
+        take_short_turns()
         keep_freed_memory()
 
     def __enter__(self) -> Self:

