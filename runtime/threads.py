@@ -5,7 +5,6 @@ import sys
 import cv2
 from threadpoolctl import threadpool_limits
 
-
 #: Python's own 5 ms are longer than a frame takes: the encoder's thread waited for the drawing one.
 #: A tenth of them makes an animation 5 % quicker.
 _TURN_S = 0.0005

@@ -66,6 +66,7 @@ class WarpStage:
         self._is_still = is_still
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture]()
+        self._fit = KeptFrames[bool]()
         self._trusted: bool | None = None
         self._start()
 
@@ -73,7 +74,7 @@ class WarpStage:
         """Tell whether a frame will be warped; see ``BlendStage``."""
         if not reference.has_face or self._trusted is False:
             return False
-        is_fit = can_warp(reference)
+        is_fit = self._fit.get(reference, lambda: can_warp(reference))
         if self._trusted is None:
             self._trusted = is_fit
         return is_fit
