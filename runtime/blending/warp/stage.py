@@ -20,6 +20,9 @@ Motion = NDArray[np.float32]
 
 #: Weights of a frame's neighbours, oldest first: zero phase, two frames of look-ahead.
 SMOOTHING = np.array([0.01, 0.16, 0.66, 0.16, 0.01], np.float32)
+#: The same for movements that are heard: they are smoother than what is read off mouths, and lips
+#: that meet for a single frame must meet.
+HEARD_SMOOTHING = np.array([0.0, 0.1, 0.8, 0.1, 0.0], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
 #: Heads turned further than this (45 degrees) show too little of one lip corner.
 MOST_YAW = 1.1
@@ -126,7 +129,8 @@ class WarpStage:
             return unchanged(reference)
         if picture is None or motion is None:
             return self._paste.push(reference, mouth)[0]
-        smooth = self._smoothed(motion) * np.float32(speaking)
+        weights = HEARD_SMOOTHING if isinstance(mouth, LipMovement) else SMOOTHING
+        smooth = self._smoothed(motion, weights) * np.float32(speaking)
         self._past.append(motion)
         if speaking == 0:
             return picture.at_rest
@@ -138,13 +142,13 @@ class WarpStage:
             self._light += LIGHT_PACE * (light - self._light)
         return picture.render(pose, self._light)
 
-    def _smoothed(self, motion: Motion) -> Motion:
+    def _smoothed(self, motion: Motion, weights: NDArray[np.float32]) -> Motion:
         """Weigh a movement with its neighbours; the end ones stand for what is missing."""
         after = [w.motion for w in islice(self._queue, LOOK_AHEAD) if w.motion is not None]
         before = list(self._past)
         before = [before[0] if before else motion] * (LOOK_AHEAD - len(before)) + before
         after += [after[-1] if after else motion] * (LOOK_AHEAD - len(after))
-        return np.asarray(np.tensordot(SMOOTHING, [*before, motion, *after], 1), np.float32)
+        return np.asarray(np.tensordot(weights, [*before, motion, *after], 1), np.float32)
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
