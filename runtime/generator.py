@@ -188,8 +188,9 @@ class Generator:
             for reference in references
             if reference.features is None and not self._features.holds(reference.crop.tobytes())
         }
-        for key, features in zip(new, self.encode(list(new.values())), strict=True):
-            self._features.keep(key, features)
+        if new:  # the face encoder is compiled when it is asked for the first time
+            for key, features in zip(new, self.encode(list(new.values())), strict=True):
+                self._features.keep(key, features)
         return [
             reference.features or self._remembered_features(reference.crop)
             for reference in references
