@@ -117,11 +117,6 @@ class LipReader:
         return np.asarray(alike + np.linalg.solve(energy + held, read.T @ missing), np.float32)
 
     @property
-    def no_movement(self) -> NDArray[np.float32]:
-        """What ``read`` gives for the rest mouth, ``(k,)``."""
-        return np.zeros(len(self._motion_basis), np.float32)
-
-    @property
     def uncalibrated(self) -> NDArray[np.float32]:
         """What ``calibrate`` gives for a face that shows all."""
         return np.eye(len(self._motion_basis), dtype=np.float32)

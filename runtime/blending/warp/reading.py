@@ -1,5 +1,7 @@
 """What one avatar's generated mouths say its lips do."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,16 +15,19 @@ class Reading:
     """Reads the movements of an avatar's mouths; the first face shown calibrates them all."""
 
     def __init__(self, *, rest: Rest | None = None, draw: Draw | None = None) -> None:
-        """Load the lip reader.
+        """Load nothing yet: an avatar whose lips are heard needs no reader.
 
         Args:
             rest: Gives a frame's mouth in silence; without it the first mouth stands for it.
             draw: Draws what the face says for known sounds; without it readings are believed.
         """
-        self._reader = LipReader()
         self._rest, self._draw = rest, draw
         self._faces = KeptFrames[RestMouth]()
         self._calibration: NDArray[np.float32] | None = None
+
+    @cached_property
+    def _reader(self) -> LipReader:
+        return LipReader()
 
     def motion(self, reference: ReferenceFrame, mouth: MouthCrop) -> NDArray[np.float32]:
         """Read a mouth's movement, ``(4, 11, 2)`` as in ``LipMovement``."""

@@ -57,7 +57,7 @@ class WarpStage:
         draw: Draw | None = None,
         is_still: bool = True,
     ) -> None:
-        """Load the lip reader.
+        """Begin an utterance.
 
         Args:
             options: Used by the fallback.
