@@ -49,7 +49,6 @@ class AvatarStore:
         avatar_id: str | None = None,
         options: PrepareOptions | None = None,
         detector: FaceDetector,
-        encoder: FeatureEncoder | None = None,
         progress: Progress | None = None,
     ) -> AvatarSummary:
         """Prepare an avatar, or give the one prepared before from the same source and options.
@@ -60,7 +59,6 @@ class AvatarStore:
                 an id made from the content.
             options: How it is prepared.
             detector: Finds faces; not called when the avatar is there already.
-            encoder: Generator whose features are stored with it.
             progress: Called with the share done, 0 to 1.
 
         Raises:
@@ -81,8 +79,6 @@ class AvatarStore:
                 cached = self._is_ready(key, name) or self._adopt(key, name)
                 if not cached:
                     self._prepare(key, job, options, detector, progress)
-                if encoder is not None:
-                    self._attach(key, encoder, BUDGET_BYTES)
         except OSError as error:
             raise self._unwritable(error) from error
         return self._summary(key, cached=cached)

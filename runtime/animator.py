@@ -187,7 +187,6 @@ class Animator:
         what each costs alone.
         """
         lips = self._generator.lips
-
         moved = partial(self._moved, lips=lips) if lips else None
 
         def way(step: _Step) -> Callable[[Iterable[_Step]], Iterator[_Said]]:

@@ -14,6 +14,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
+from convert.ir import write_metadata
 from runtime.host import HostPlan
 from runtime.types import FaceBox, ReferenceFrame, Waveform
 from runtime.video import to_planes
@@ -66,8 +67,7 @@ def toy_generator(**metadata: str) -> ov.Model:
     model.input(0).set_names({"face"})
     model.input(1).set_names({"mel"})
     model.output(0).set_names({"mouth"})
-    for key, value in {**TOY_METADATA, **metadata}.items():
-        model.set_rt_info(value, ["mouthpiece", key])
+    write_metadata(model, {**TOY_METADATA, **metadata})
     return model
 
 
@@ -95,9 +95,8 @@ def toy_lips(*, around: int = 2, **metadata: str) -> ov.Model:
     opening[0, 1::2, 1:-1, 1] = 0.05
     motion = ops.multiply(loud, ops.constant(opening))
     model = ov.Model([ops.result(motion, name="motion")], [mel], "toy_lips")
-    facts = {"schema": "1", "role": "lips", "mel_spec": "wav2lip-16k-80", "mel_offset": "0"}
-    for key, value in {**facts, **metadata}.items():
-        model.set_rt_info(value, ["mouthpiece", key])
+    facts = {"role": "lips", "mel_spec": "wav2lip-16k-80", "mel_offset": "0"}
+    write_metadata(model, {**facts, **metadata})
     return model
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 from convert.ir import write_metadata
 from convert.layers import number_nodes
 from runtime.chunks import CHUNK_COLUMNS
+from runtime.mel import MEL_BANDS
 from runtime.types import MelSpectrogram
 from training.corpus import mel_chunks
 from training.lip_motions import Floats
@@ -28,7 +29,6 @@ from training.network import Trainable
 AROUND = 8
 COLUMNS = CHUNK_COLUMNS + 2 * AROUND
 MEL_OFFSET = -5
-_BANDS = 80
 _CHANNELS, _HIDDEN = 160, 192
 _DILATIONS = (1, 1, 2, 2, 4, 4)
 _LAST = COLUMNS - 2 * sum(_DILATIONS)
@@ -109,7 +109,7 @@ class _Body(nn.Module):
     def __init__(self, basis: Floats, channels: int) -> None:
         super().__init__()
         self.register_buffer("basis", torch.from_numpy(np.array(basis, np.float32)))
-        widths = [_BANDS, *[channels] * (len(_DILATIONS) - 1)]
+        widths = [MEL_BANDS, *[channels] * (len(_DILATIONS) - 1)]
         self.levels = nn.ModuleList(
             nn.Conv1d(width, channels, 3, dilation=step, bias=False)
             for width, step in zip(widths, _DILATIONS, strict=True)
@@ -145,7 +145,7 @@ def export_audio_lips(
     """
     body = network.eval().cpu().body
     layers = {key: _array(value) for key, value in body.state_dict().items()}
-    mel = ops.parameter([-1, _BANDS, COLUMNS], np.float32, name="mel")
+    mel = ops.parameter([-1, MEL_BANDS, COLUMNS], np.float32, name="mel")
     x: Node = ops.divide(mel, np.float32(_SCALE))
     for number, (step, norm) in enumerate(zip(_DILATIONS, body.norms, strict=True)):
         scale, bias = _folded_norm(norm)

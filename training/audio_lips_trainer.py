@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runtime.chunks import COLUMNS_PER_S
 from runtime.errors import OptionError
 from runtime.types import MelSpectrogram
 from training.audio_lips import AROUND, COLUMNS, MEL_OFFSET, AudioLipsNet
-from training.augment import another_voice, mask_spans
+from training.augment import another_voice, mask_spans, sampled
 from training.corpus import FPS, Corpus
 from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
 from training.lips import LipPoints
@@ -24,7 +25,7 @@ from training.metrics import correlation
 from training.run_loop import Run, RunOptions
 
 MOVEMENTS = 8
-_PER_FRAME = 80 / FPS
+_PER_FRAME = COLUMNS_PER_S / FPS
 #: The recording itself is drawn this many times as often as another voice.
 _OWN_WEIGHT = 4.0
 _AS_IT_IS = 0.15
@@ -33,6 +34,7 @@ _PACE_SHARE, _PACES = 0.5, (0.85, 1.2)
 #: Errors of the opening are counted in this many mouth widths, those of a closed mouth more.
 _GAP_UNIT, _GAP_WEIGHT, _CLOSED_WEIGHT = 0.03, 0.1, 1.5
 _LEAST_IMPORTANCE = 0.15
+_SMOOTH_BETA = 0.3
 
 
 class Said(NamedTuple):
@@ -134,7 +136,7 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
         opening = (each * (1 + _CLOSED_WEIGHT * torch.exp(-(true**2)))).mean()
         # Sorted: who is not sure must not move half as far.
         spread = functional.smooth_l1_loss(
-            gap.flatten().sort()[0], true.flatten().sort()[0], beta=0.3
+            gap.flatten().sort()[0], true.flatten().sort()[0], beta=_SMOOTH_BETA
         )
         total = error + _GAP_WEIGHT * opening
         total = total + self.options.change_weight * change + self.options.spread_weight * spread
@@ -146,10 +148,13 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
 
     def _errors(self, told: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """Give the errors of movements, and of their changes from frame to frame."""
-        off = (told - wanted) / self._spread
-        error, change = off.abs(), (off[:, 1:] - off[:, :-1]).abs()
-        smooth = [torch.where(e < 0.3, e * e / 0.6, e - 0.15) for e in (error, change)]
-        return (smooth[0] * self._importance).mean(), (smooth[1] * self._importance).mean()
+        told, wanted = told / self._spread, wanted / self._spread
+        pairs = (told, wanted), (told.diff(dim=1), wanted.diff(dim=1))
+        error, change = (
+            functional.smooth_l1_loss(one, other, reduction="none", beta=_SMOOTH_BETA)
+            for one, other in pairs
+        )
+        return (error * self._importance).mean(), (change * self._importance).mean()
 
     def _draw(self) -> _Drawn:
         parts = [self._part() for _ in range(self.options.sentences)]
@@ -170,15 +175,6 @@ class AudioLipsTrainer(Run[AudioLipsNet]):
         if rng.random() >= _AS_IT_IS:
             heard = mask_spans(another_voice(heard, rng), rng)
         return heard, wanted
-
-
-def sampled(rows: Floats, places: Floats) -> Floats:
-    """Read rows ``(k, t)`` at any places, ``(k, n)``; beyond the ends the end repeats."""
-    places = np.clip(places, 0, rows.shape[1] - 1)
-    below = places.astype(int)
-    above = np.minimum(below + 1, rows.shape[1] - 1)
-    share = (places - below).astype(np.float32)
-    return np.asarray(rows[:, below] * (1 - share) + rows[:, above] * share, np.float32)
 
 
 def basis_of(said: Sequence[Said]) -> Floats:

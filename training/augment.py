@@ -19,13 +19,18 @@ _BAND_MASKS, _TIME_MASKS = 0.35, 0.25
 _WIDEST_MASK, _LONGEST_MASK = 10, 2
 
 
+def sampled(rows: Floats, places: NDArray[np.floating]) -> Floats:
+    """Read rows ``(k, t)`` at any places, ``(k, n)``; beyond the ends the end repeats."""
+    places = np.clip(places, 0, rows.shape[1] - 1)
+    below = places.astype(int)
+    above = np.minimum(below + 1, rows.shape[1] - 1)
+    share = places - below
+    return np.asarray(rows[:, below] * (1 - share) + rows[:, above] * share, np.float32)
+
+
 def warp_bands(mel: Floats, factor: float) -> Floats:
     """Move formants: band i is read at ``factor * i``, as by a longer or shorter vocal tract."""
-    places = np.clip(np.arange(_BANDS) * factor, 0, _BANDS - 1)
-    below = places.astype(int)
-    above = np.minimum(below + 1, _BANDS - 1)
-    share = (places - below)[:, None]
-    return np.asarray(mel[below] * (1 - share) + mel[above] * share, np.float32)
+    return np.ascontiguousarray(sampled(mel.T, np.arange(_BANDS) * factor).T)
 
 
 def another_voice(mel: MelSpectrogram, rng: np.random.Generator) -> MelSpectrogram:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import openvino as ov
+
 from convert.export import GeneratorMetadata, export_generator
 from convert.ir import save_model, write_card
 from runtime.manifest import NetworkEntry
@@ -45,9 +47,8 @@ def export_network(
         width="-".join(str(width) for width in network.widths),
         mel_offset=network.mel_offset,
     )
-    save_model(export_generator(network.body, metadata), target)
     entry = NetworkEntry(name=name, role="generator", layout="wav2lip", lips=lips, licence=licence)
-    write_card(target.parent, entry, [target, target.with_suffix(".bin")])
+    _write(export_generator(network.body, metadata), target, entry)
 
 
 def export_lips(
@@ -63,6 +64,11 @@ def export_lips(
         licence: Licence to record.
     """
     network = AudioLipsNet.load(weights)
-    save_model(export_audio_lips(network, name=name, licence=licence, gain=gain), target)
+    model = export_audio_lips(network, name=name, licence=licence, gain=gain)
     entry = NetworkEntry(name=name, role="lips", layout=AudioLipsNet.LAYOUT, licence=licence)
+    _write(model, target, entry)
+
+
+def _write(model: ov.Model, target: Path, entry: NetworkEntry) -> None:
+    save_model(model, target)
     write_card(target.parent, entry, [target, target.with_suffix(".bin")])

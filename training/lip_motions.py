@@ -52,7 +52,7 @@ def lip_motions(lips: LipPoints, closed: NDArray[np.intp]) -> tuple[Floats, Floa
 
 
 def gap_of(motions: Floats) -> Floats:
-    """Give the opening of movements ``(n, 88)`` in mouth widths."""
+    """Give the opening of movements ``(n, 88)``, or ``(n, 4, 11, 2)``, in mouth widths."""
     rows = motions.reshape(len(motions), 4, 11, 2)
     return np.asarray((rows[:, 3, _MIDDLE, 1] - rows[:, 2, _MIDDLE, 1]).mean(1), np.float32)
 

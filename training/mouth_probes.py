@@ -24,6 +24,7 @@ from runtime.chunks import frame_count
 from runtime.mel import melspectrogram
 from runtime.types import MelSpectrogram
 from training.corpus import FPS, Corpus, crop_from_video, cut_face, map_points, mel_chunks
+from training.lip_motions import gap_of
 from training.lips import LIP_POINTS
 from training.network import TrainedNetwork
 
@@ -114,8 +115,7 @@ def main() -> None:
     chunks = mel_chunks(melspectrogram(sound), frames, network.mel_offset)
     corpus = Corpus(chosen.data)
     known = np.median(list(readings(corpus, network, reader, chunks, faces=chosen.faces)), 0)
-    lips = np.stack([reader.motion(read) for read in known])[:, :, 3:8, 1]
-    openings = np.asarray((lips[:, 3] - lips[:, 2]).mean(1), np.float32)
+    openings = gap_of(np.stack([reader.motion(read) for read in known]))
     places = choose(np.asarray(known, np.float32), openings)
     arrays["probe_chunks"] = chunks[places].astype(np.float16)
     arrays["probe_readings"] = known[places].astype(np.float16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -29,7 +30,7 @@ _LEVELS = 7
 _BATCH = 25
 
 
-class Trainable(nn.Module):
+class Trainable(nn.Module, ABC):
     """A network that a run can train.
 
     Attributes:
@@ -38,9 +39,9 @@ class Trainable(nn.Module):
 
     body: nn.Module
 
+    @abstractmethod
     def facts(self) -> dict[str, str]:
         """Give what the weights file says about itself."""
-        raise NotImplementedError
 
 
 class TrainedNetwork(Trainable):

@@ -17,10 +17,11 @@ from typing import Protocol
 import numpy as np
 
 from runtime.audio import read_audio
+from runtime.chunks import COLUMNS_PER_S
 from runtime.errors import OptionError
 from runtime.mel import melspectrogram
 from runtime.types import SAMPLE_RATE, MelSpectrogram, Waveform
-from training.augment import Floats, warp_bands
+from training.augment import Floats, sampled, warp_bands
 
 #: Spoken words before this share of the loudness range begin the sentence, and after end it.
 _BEGIN_SHARE, _END_SHARE = 0.45, 0.75
@@ -28,7 +29,6 @@ _BEGIN_SHARE, _END_SHARE = 0.45, 0.75
 _TRACT_RATIOS = (0.95, 1.0, 1.12)
 _CEPSTRA = 14
 _SMOOTHING = 9
-_COLUMNS_PER_S = 80
 #: Steps of the warping path, columns of the recording and of the other voice, and their prices:
 #: standing still on either side costs more.
 _STEPS = np.array([[1, 1], [1, 2], [2, 1], [1, 0], [0, 1]])
@@ -78,15 +78,15 @@ def aligned_voice(
     """
     own = melspectrogram(waveform)
     spoken = [word for word in words if word[2] not in {"sil", "sp"}]
-    first = int(spoken[0][0] * _COLUMNS_PER_S)
-    last = min(int(spoken[-1][1] * _COLUMNS_PER_S) + 2, own.shape[1])
+    first = int(spoken[0][0] * COLUMNS_PER_S)
+    last = min(int(spoken[-1][1] * COLUMNS_PER_S) + 2, own.shape[1])
     text = " ".join(word.upper() if len(word) == 1 else word for _, _, word in spoken) + "."
     said = speech(text, pitch, float(rng.uniform(0.85, 1.1)))
     level = np.abs(waveform).max() / max(float(np.abs(said).max()), 1e-6) * rng.uniform(0.6, 1.2)
     other = _trimmed(melspectrogram((said * level).astype(np.float32)))
     path = _warp(own[:, first:last], other)
     result = np.full_like(own, -4.0) + rng.uniform(0, 0.6) + rng.normal(0, 0.1, own.shape)
-    result[:, first:last] = _columns(other, path)
+    result[:, first:last] = sampled(other, path)
     return np.clip(result, -4, 4).astype(np.float32)
 
 
@@ -182,10 +182,3 @@ def _cepstra(mel: MelSpectrogram) -> Floats:
     spread = cepstra.std(axis=1, keepdims=True) + 1e-3
     normal = (cepstra - cepstra.mean(axis=1, keepdims=True)) / spread
     return np.concatenate([normal, np.gradient(normal, axis=1) * 1.5]).astype(np.float32)
-
-
-def _columns(mel: MelSpectrogram, places: Floats) -> MelSpectrogram:
-    below = np.clip(places.astype(int), 0, mel.shape[1] - 1)
-    above = np.minimum(below + 1, mel.shape[1] - 1)
-    share = places - below
-    return np.asarray(mel[:, below] * (1 - share) + mel[:, above] * share, np.float32)

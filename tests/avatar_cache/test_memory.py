@@ -71,7 +71,8 @@ def test_faces_of_a_video_are_read_and_never_mapped(tmp_path):
 
 @needs_maps
 def test_an_avatar_in_use_maps_nothing_of_its_file(store, detector, encoder, clip):
-    key = store.add(clip, detector=detector, encoder=encoder).avatar_id
+    key = store.add(clip, detector=detector).avatar_id
+    store.attach(key, encoder)
     with store.open(key, features=encoder.digest) as avatar:
         frames = list(avatar.frames(iter(range(len(avatar)))))
         assert frames[-1].features is not None

@@ -214,10 +214,11 @@ def test_processes_that_add_the_same_source_prepare_it_once(store, clip):
 
 
 def test_features_are_stored_once_and_carried_by_the_frames(store, detector, encoder, clip):
-    key = store.add(clip, detector=detector, encoder=encoder).avatar_id
+    key = store.add(clip, detector=detector).avatar_id
+    store.attach(key, encoder)
     encoded = encoder.crops
     assert encoded in (30, 31)
-    store.add(clip, detector=detector, encoder=encoder)
+    store.attach(store.add(clip, detector=detector).avatar_id, encoder)
     assert encoder.crops == encoded
     with store.open(key, features=encoder.digest) as avatar:
         frame = avatar.frame(17)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from runtime.generator import Generator
 from runtime.host import HostPlan
 from runtime.network import Network
 from runtime.types import FaceBox, ReferenceFrame
@@ -55,3 +56,17 @@ def noted(items, log):
     for item in items:
         log.append(item)
         yield item
+
+
+class CountingGenerator(Generator):
+    """Counts the mouths it is asked for."""
+
+    asked = 0
+
+    def generate(self, pairs):
+        def counted():
+            for pair in pairs:
+                self.asked += 1
+                yield pair
+
+        return super().generate(counted())

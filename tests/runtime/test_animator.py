@@ -8,6 +8,7 @@ from runtime.errors import AudioTooShortError
 from runtime.generator import Generator
 from runtime.video import render
 from tests.conftest import ToyAvatar, silence, tone
+from tests.runtime.networks import CountingGenerator
 
 BOX = StreamOptions(blend=BlendOptions(method="box"))
 
@@ -46,20 +47,6 @@ def test_the_mouth_moves_with_the_sound_and_rests_in_silence(animator):
     assert max(levels[:15]) < 2
     assert min(levels[30:45]) > 20
     assert max(levels[62:]) < 2
-
-
-class CountingGenerator(Generator):
-    """Counts the mouths it is asked for."""
-
-    asked = 0
-
-    def generate(self, pairs):
-        def counted():
-            for pair in pairs:
-                self.asked += 1
-                yield pair
-
-        return super().generate(counted())
 
 
 def test_silence_costs_no_inference(toy_model_file, plan):

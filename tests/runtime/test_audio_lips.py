@@ -12,23 +12,10 @@ from runtime.errors import ModelMismatchError
 from runtime.generator import Generator
 from runtime.mel import melspectrogram
 from tests.conftest import ToyAvatar, ToyModelFile, silence, tone, toy_lips
+from tests.runtime.networks import CountingGenerator
 from tests.runtime.painted_face import painted_reference, shown
 
 WARP = StreamOptions(blend=BlendOptions(method="warp"))
-
-
-class CountingGenerator(Generator):
-    """Counts the mouths it is asked for."""
-
-    asked = 0
-
-    def generate(self, pairs):
-        def counted():
-            for pair in pairs:
-                self.asked += 1
-                yield pair
-
-        return super().generate(counted())
 
 
 class PaintedAvatar(ToyAvatar):

@@ -22,8 +22,8 @@ from training.audio_lips_trainer import (  # noqa: E402
     basis_of,
     hearing_score,
     read_said,
-    sampled,
 )
+from training.augment import sampled  # noqa: E402
 from training.cases import Case  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
 from training.export import export_lips  # noqa: E402
