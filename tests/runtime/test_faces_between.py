@@ -20,6 +20,14 @@ def face(x=0.0, opening=0.0):
     return Reading(0.9, points)
 
 
+def closed_face(parting=0.0):
+    """A face whose lips meet, or are parted by some pixels."""
+    reading = face()
+    points = reading.landmarks
+    points[list(mesh_points.INNER_LOWER)] = points[list(mesh_points.INNER_UPPER)] + [0, parting]
+    return reading
+
+
 def picture(reading):
     """Skin with a few marks, and a dark gap between the inner lips."""
     frame = np.full((301, 401, 3), 150, np.uint8)
@@ -32,9 +40,9 @@ def picture(reading):
     return Pyramid(frame)
 
 
-def between(readings):
+def between(readings, *, look_like=None):
     """Find the readings between the first and the last; tell which frames were read."""
-    pictures = [picture(reading) for reading in readings]
+    pictures = [picture(look_like or reading) for reading in readings]
     asked = []
 
     def read(shown, _expected):
@@ -61,6 +69,17 @@ def test_lips_that_close_or_open_for_a_single_frame_are_read(frame, usual, then)
     found, asked = between(truth)
     assert frame in asked
     assert found[frame - 1] is truth[frame]
+
+
+@pytest.mark.parametrize("still_closed", range(SPAN))
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_lips_part_and_meet_when_they_do_however_little_is_seen_of_it(still_closed, is_backwards):
+    truth = [closed_face(1.5 * (frame > still_closed)) for frame in range(SPAN + 1)]
+    truth = truth[::-1] if is_backwards else truth
+    found, asked = between(truth, look_like=closed_face())
+    openings = [mesh_points.mouth_opening(reading.landmarks) for reading in found]
+    assert openings == [mesh_points.mouth_opening(reading.landmarks) for reading in truth[1:-1]]
+    assert len(asked) == 2
 
 
 def test_a_head_that_jerks_and_comes_back_is_read():
