@@ -24,6 +24,10 @@ SEGMENT_BYTES = 12 << 20
 SEGMENT_FRAMES = 6
 #: The finest quantiser that the encoder takes without slowing down (FFmpeg's lambda unit is 118).
 JPEG_QUANTISER = "236"
+#: Blocks of so many rows stick out of a picture at its end ...
+_BLOCK = 16
+#: ... and FFmpeg counts its width in whole vectors of the widest processors, in pixels.
+_ALIGNMENT = 64
 #: PNG effort: 1 is five times faster than the default and 10 % larger.
 PNG_EFFORT = 1
 
@@ -86,8 +90,8 @@ def decode_segment(content: bytes, size: tuple[int, int], *, most: int) -> list[
             if stream.codec_context.name != "mjpeg":
                 raise AvatarCorruptError(f"frames are {stream.codec_context.name}, not mjpeg")
             stream.thread_type = "NONE"
-            # Refuses larger pictures before taking memory for them; blocks of 16 stick out.
-            most_pixels = (size[0] + 16) * (size[1] + 16)
+            # Refuses larger pictures before taking memory for them.
+            most_pixels = (size[0] + _BLOCK) * (size[1] + _ALIGNMENT)
             stream.codec_context.options = {"max_pixels": str(most_pixels)}
             pictures = itertools.islice(container.decode(stream), most + 1)
             return [_planes_of(picture, size) for picture in pictures]

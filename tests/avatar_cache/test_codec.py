@@ -29,6 +29,14 @@ def test_a_segment_gives_back_its_frames_almost_without_loss(count):
     assert 10 * np.log10(255**2 / error) > 44
 
 
+@pytest.mark.parametrize("width_height", ["720x1280", "288x360", "480x640", "20x300", "46x46"])
+def test_pictures_of_any_shape_are_given_back(width_height):
+    width, height = map(int, width_height.split("x"))
+    planes = np.full((height * 3 // 2, width), 100, np.uint8)
+    (decoded,) = codec.decode_segment(codec.encode_segment([planes]), (height, width), most=1)
+    assert np.abs(decoded.astype(int) - planes).max() <= 1
+
+
 def test_the_full_range_of_levels_survives():
     ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (180, 1))
     (decoded,) = codec.decode_segment(codec.encode_segment([ramp]), (120, 160), most=1)
