@@ -11,6 +11,8 @@ Floats = NDArray[np.float32]
 
 _ROWS = (UPPER_ROWS[0], LOWER_ROWS[0], UPPER_ROWS[3], LOWER_ROWS[3])
 _ARRANGED = np.array([[LIP_POINTS.index(point) for point in row] for row in _ROWS])
+#: Where in ``LIP_POINTS`` the inner upper and the inner lower contour lie, ``(2, 11)``.
+INNER = _ARRANGED[2:]
 _MIDDLE = slice(3, 8)
 #: The head of a data set sways; lips do not move this slowly (frames, deviation of a Gaussian).
 _SWAY_FRAMES = 8.0
@@ -55,6 +57,12 @@ def gap_of(motions: Floats) -> Floats:
     """Give the opening of movements ``(n, 88)``, or ``(n, 4, 11, 2)``, in mouth widths."""
     rows = motions.reshape(len(motions), 4, 11, 2)
     return np.asarray((rows[:, 3, _MIDDLE, 1] - rows[:, 2, _MIDDLE, 1]).mean(1), np.float32)
+
+
+def mirrored_motions(motions: Floats) -> Floats:
+    """Give the movements ``(n, 88)`` that a mirror would show."""
+    rows = motions.reshape(-1, 4, 11, 2)[:, :, ::-1] * np.array([-1, 1], np.float32)
+    return np.asarray(rows.reshape(len(motions), -1), np.float32)
 
 
 def principal(data: Floats, count: int) -> Floats:

@@ -22,7 +22,14 @@ from torch import Tensor, nn
 
 from runtime.blending.warp.reader import PATCH_WH, mouth_patch
 from training.corpus import Clip, Corpus, crop_from_video, cut_face, map_points, mel_chunks
-from training.lip_motions import Floats, closed_frames, gap_of, lip_motions, principal
+from training.lip_motions import (
+    Floats,
+    closed_frames,
+    gap_of,
+    lip_motions,
+    mirrored_motions,
+    principal,
+)
 from training.lips import CORNERS, LIP_POINTS, LipPoints
 from training.network import TrainedNetwork
 
@@ -72,7 +79,7 @@ class Samples:
         return cls(
             np.concatenate([patches, _mirrored_patches(patches)]),
             np.concatenate([rests, _mirrored_patches(rests)]),
-            np.concatenate([motions, _mirrored_motions(motions)]),
+            np.concatenate([motions, mirrored_motions(motions)]),
             np.concatenate([weights, weights]),
         )
 
@@ -233,11 +240,6 @@ def _mirrored_patches(patches: Floats) -> Floats:
     width, height = PATCH_WH
     pictures = patches.reshape(-1, height, width, 3)
     return np.ascontiguousarray(pictures[:, :, ::-1]).reshape(len(patches), -1)
-
-
-def _mirrored_motions(motions: Floats) -> Floats:
-    rows = motions.reshape(-1, 4, 11, 2)[:, :, ::-1] * np.array([-1, 1], np.float32)
-    return np.asarray(rows.reshape(len(motions), -1), np.float32)
 
 
 def main() -> None:

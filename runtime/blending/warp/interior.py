@@ -23,8 +23,10 @@ OWN_TEETH_FROM = 0.06
 #: Brightness of the line between closed lips, in units of what is around it.
 _LINE_SHADE = 0.75
 _LEAST_COVER = 0.02
-#: How fast the light on the inner side of the lower lip fades upwards, in eye distances.
-_INNER_LIP = 0.018
+#: How bright the tongue is where it lies highest, lit teeth being 1.
+_TONGUE = 0.3
+#: Light up to which teeth are as red as the flesh round them, and from which on they are white.
+_REDDISH, _WHITE = 0.1, 0.5
 
 Floats = NDArray[np.float32]
 
@@ -98,14 +100,14 @@ class Interior:
             for row in (INNER_UPPER, INNER_LOWER)
         ]
 
-    def paint(self, under: Picture, at: FaceBox, contour: Contour, light: float) -> Layer:
+    def paint(self, under: Picture, at: FaceBox, contour: Contour, light: Floats) -> Layer:
         """Paint the opening over warped lips.
 
         Args:
             under: The warped picture in ``at``.
             at: Level rectangle round the opening.
             contour: The lips, over the columns of ``at``.
-            light: Brightness of the generated mouth's inside in units of the skin's.
+            light: What the lips let see, see ``InsideLight``.
         """
         place = _Place.of(at, contour)
         cover = self._cover(place)
@@ -127,17 +129,14 @@ class Interior:
         cover *= tall * corners
         return cover
 
-    def _inside(self, place: "_Place", light: float) -> Picture:
-        """Paint the cavity, the flesh in it, the teeth and the shadow on them all."""
-        dark, flesh = self._palette.dark, self._flesh(place)
-        bright = self._palette.tongue - dark
-        luma, chroma = flesh * bright[0], halved(flesh) * bright[1:, None, None]
-        luma += dark[0]
-        chroma += dark[1:, None, None]
+    def _inside(self, place: "_Place", light: Floats) -> Picture:
+        """Paint teeth, and flesh behind them, in the light that the lips let in."""
+        lit = _enlarged(light, place)
+        luma, chroma = self._flesh(place, lit)
         if self.shows_teeth:
             teeth, cover = self._own_teeth(place)
         else:
-            teeth, cover = self._drawn_teeth(place, light)
+            teeth, cover = self._drawn_teeth(place, lit)
         luma += (teeth.luma - luma) * cover
         chroma += (teeth.chroma - chroma) * halved(cover)
         # Light that lips and gums have thrown back is as red as they are: only brightness falls.
@@ -146,19 +145,15 @@ class Interior:
         chroma += GREY
         return Picture(luma, chroma)
 
-    def _flesh(self, place: "_Place") -> Floats:
-        """Give how much is seen of the tongue and of the inner side of the lower lip."""
-        eye, beside = self._eye, np.abs(self._from_middle(place.x))
-        wide = smoothstep(place.height, 0.05 * eye, 0.13 * eye)
-        share = 0.75 * wide * (1 - smoothstep(beside, 0.10, 0.28))
-        down = np.divide(place.below_top, np.maximum(place.height, 1e-3), dtype=np.float32)
-        tongue = smoothstep(down, 0.45, 1.0)
-        tongue *= share
-        lip = _faded(place.above_bottom, _INNER_LIP * eye)
-        lip *= np.float32(0.6)
-        return np.maximum(tongue, lip, out=tongue)
+    def _flesh(self, place: "_Place", lit: Floats) -> Picture:
+        """Paint what is behind the teeth: dark above, a tongue below."""
+        flesh = self._palette.flesh
+        luma = lit * place.down
+        luma *= np.float32(_TONGUE * self._palette.tooth[0])
+        luma += flesh[0]
+        return Picture(luma, halved(luma) * _hue(flesh))
 
-    def _drawn_teeth(self, place: "_Place", light: float) -> tuple[Picture, Floats]:
+    def _drawn_teeth(self, place: "_Place", lit: Floats) -> tuple[Picture, Floats]:
         """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
         eye, line = self._eye, self._rest_line
         row = Teeth.at(np.abs(self._from_middle(place.x)), 1 / eye)
@@ -166,14 +161,18 @@ class Interior:
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
         depth = np.asarray(rest + eye * row.edge + grow, np.float32) - place.y
         cover = _ramp(depth, max(3.2, 1.7 * self._unit))
-        cover *= row.seen * np.float32(0.5 + 0.5 * smoothstep(light, 0.22, 0.55))
-        # A mouth that is hardly open lets little light in.
-        lit = 0.82 + 0.18 * smoothstep(float(place.height.max()), 0.02 * eye, 0.12 * eye)
+        cover *= row.seen
         depth *= np.float32(1 / eye)
         bright = neck_shade(depth)
-        bright *= row.shade * lit
-        tooth = self._palette.tooth
-        return Picture(bright * tooth[0], halved(bright) * tooth[1:, None, None]), cover
+        bright *= row.shade
+        bright *= lit
+        tooth, flesh = self._palette.tooth, self._palette.flesh
+        luma = bright * (tooth[0] - flesh[0])
+        luma += flesh[0]
+        # The less light, the more of it the lips have thrown back.
+        white = halved(_ramp(lit - np.float32(_REDDISH), _WHITE - _REDDISH, 0))
+        hue = _hue(flesh) + white * (_hue(tooth) - _hue(flesh))
+        return Picture(luma, halved(luma) * hue), cover
 
     def _from_middle(self, x: Floats) -> Floats:
         """Give how far columns lie from the middle of the teeth, in eye distances.
@@ -240,6 +239,7 @@ class _Place(NamedTuple):
         across: Where columns lie between the corners, 0 to 1.
         below_top: How far pixels lie below the upper lip, ``(h, w)``.
         above_bottom: How far they lie above the lower lip, ``(h, w)``.
+        down: Where they lie between the lips, 0 to 1, ``(h, w)``.
     """
 
     y: Floats
@@ -249,13 +249,30 @@ class _Place(NamedTuple):
     across: Floats
     below_top: Floats
     above_bottom: Floats
+    down: Floats
 
     @classmethod
     def of(cls, at: FaceBox, contour: Contour) -> "_Place":
         y = np.arange(at.y1, at.y2, dtype=np.float32)[:, None]
         x = np.arange(at.x1, at.x2, dtype=np.float32)
         top, bottom = contour.upper, contour.lower
-        return cls(y, x, top, bottom - top, contour.across, y - top, bottom - y)
+        height, below = bottom - top, y - top
+        down = np.clip(below / np.maximum(height, 1e-3), 0, 1, dtype=np.float32)
+        return cls(y, x, top, height, contour.across, below, bottom - y, down)
+
+
+def _enlarged(grid: Floats, place: _Place) -> Floats:
+    """Spread a grid between the lips over the pixels, ``(h, w)``."""
+    rows, columns = grid.shape
+    x = np.repeat((place.across * columns - 0.5).astype(np.float32)[None], len(place.y), 0)
+    y = place.down * np.float32(rows) - np.float32(0.5)
+    spread = cv2.remap(grid, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(spread, np.float32)
+
+
+def _hue(colour: Floats) -> Floats:
+    """Give the chroma of a colour per luma, ``(2, 1, 1)``."""
+    return np.asarray((colour[1:] / colour[0])[:, None, None], np.float32)
 
 
 def _ramp(values: Floats, soft: float, middle: float = 0.5) -> Floats:

@@ -18,6 +18,8 @@ _CHEEKS = [205, 425, 50, 280, 206, 426, 207, 427]
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
 #: Teeth in photographs, relative to their brightest channel: medians over seven smiles.
 _IVORY = np.array([0.78, 0.87, 1.0], np.float32)
+#: The unlit inside of a mouth, relative to the skin (blue, green, red).
+_INNER = np.array([0.12, 0.095, 0.15], np.float32)
 #: Skin whose darkest channel lies this far below its brightest is in full colour.
 _COLOURED = 0.2
 _ZERO = np.array([BLACK, GREY, GREY], np.float32)
@@ -31,12 +33,14 @@ class Palette(NamedTuple):
     """Colours as luma and chroma, float32 ``(3,)``, counted from black and grey.
 
     They can be darkened by multiplying.
+
+    Attributes:
+        tooth: Teeth in full light.
+        flesh: The inside of a mouth into which no light falls.
     """
 
     tooth: Colour
-    dark: Colour
-    tongue: Colour
-    skin_level: float
+    flesh: Colour
 
     @classmethod
     def of(cls, planes: Planes, points: Points, eye_distance: float) -> "Palette":
@@ -54,13 +58,10 @@ class Palette(NamedTuple):
         # bright as fair skin, whatever the skin; those of people who speak lie in shadow.
         tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
         tooth = np.clip(95 + 0.5 * top, 105, 220) * np.minimum(tint, _IVORY)
-        dark = cast * (0.17, 0.14, 0.25) * top * 0.55 + (4, 3, 7)
-        tongue = cast * (0.50, 0.40, 0.62) * top * 0.62
-        level = max(float(skin.mean()), 1.0)
+        flesh = cast * _INNER * top
         # The mouth of a grey picture is grey.
         colour = min(float(1 - cast.min()) / _COLOURED, 1.0)
-        tooth, dark, tongue = _in_planes(np.stack([tooth, dark, tongue]), colour)
-        return cls(tooth, dark, tongue, level)
+        return cls(*_in_planes(np.stack([tooth, flesh]), colour))
 
 
 def _in_planes(bgr: NDArray[np.floating], colour: float) -> Colour:

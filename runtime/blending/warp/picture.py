@@ -9,13 +9,14 @@ from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
 from runtime.blending.warp.field import WarpField, cell_of
-from runtime.blending.warp.interior import Interior, Picture, halved
+from runtime.blending.warp.inside import GRID
+from runtime.blending.warp.interior import Floats, Interior, Picture, halved
 from runtime.blending.warp.level import Level
 from runtime.blending.warp.moves import Moves
 from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.shape import LipPose, MouthShape
 from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
-from runtime.types import CROP_SIZE, FaceBox, MouthCrop, Patch, ReferenceFrame
+from runtime.types import FaceBox, Patch, ReferenceFrame
 
 #: Reach of the moving window in eye distances: beside the mouth, above the nose's foot, below the
 #: chin.
@@ -39,34 +40,19 @@ class WarpPicture:
         self._window = _window(self.shape, 2 * self._cell)
         self._field = WarpField(self.shape, self._window, self._cell)
         self._surface = Surface(reference.planes, self._level.region_of(self._window))
-        self._palette, self._interior = self._look_inside(is_still)
+        self._interior = self._look_inside(is_still)
 
     @cached_property
     def at_rest(self) -> Patch:
         """The picture with its mouth closed, made once."""
-        return self.render(self.shape.closed, 0.0)
+        return self.render(self.shape.closed, np.zeros(GRID, np.float32))
 
-    def light_of(self, mouth: MouthCrop, pose: LipPose) -> float | None:
-        """Measure the brightness inside a generated mouth in units of the skin's.
-
-        Returns:
-            ``None`` when the mouth is too little open to see inside.
-        """
-        contour = np.concatenate([pose.upper[3], pose.lower[3][-2:0:-1]])
-        in_level = apply_affine(self.shape.to_frame, contour)
-        inside = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
-        corners = np.round(apply_affine(self._level.to_crop, in_level) * 16).astype(np.int32)
-        cv2.fillPoly(inside, [corners], 255, cv2.LINE_8, 4)
-        if cv2.countNonZero(inside) < CROP_SIZE // 3:
-            return None
-        return float(np.mean(cv2.mean(mouth, inside)[:3])) / self._palette.skin_level
-
-    def render(self, pose: LipPose, light: float) -> Patch:
+    def render(self, pose: LipPose, light: Floats) -> Patch:
         """Warp to a pose and paint the mouth's inside.
 
         Args:
             pose: Where the lips are to be.
-            light: Brightness inside the mouth, see ``light_of``.
+            light: Inside the mouth, see ``InsideLight``.
         """
         contour = Contour.of_pose(self.shape, pose, self._window)
         moves = Moves(self._field.displacements(pose), contour, self._window, self._cell)
@@ -85,7 +71,7 @@ class WarpPicture:
         return Patch(self._reference, region, pixels.planes, touched)
 
     def _paint(
-        self, pixels: Pixels, region: FaceBox, at: FaceBox, contour: Contour, light: float
+        self, pixels: Pixels, region: FaceBox, at: FaceBox, contour: Contour, light: Floats
     ) -> None:
         """Paint the mouth's inside into pixels of the frame."""
         level = self._level
@@ -112,7 +98,7 @@ class WarpPicture:
         y1, y2 = int(top - margin - 2), int(bottom + margin + 3)
         return _even(x1, max(y1, window.y1), x2, min(y2, window.y2))
 
-    def _look_inside(self, is_still: bool) -> tuple[Palette, Interior]:
+    def _look_inside(self, is_still: bool) -> Interior:
         """Read the picture's light and its teeth."""
         reference, level, shape = self._reference, self._level, self.shape
         palette = Palette.of(reference.planes, reference.landmarks, shape.eye_distance)
@@ -124,7 +110,7 @@ class WarpPicture:
         picture = Picture(
             level.cut(mouth.luma, region, around), level.cut(mouth.chroma, region, around, scale=2)
         )
-        return palette, Interior(shape, palette, picture, around, is_still=is_still)
+        return Interior(shape, palette, picture, around, is_still=is_still)
 
 
 def _window(shape: MouthShape, step: int) -> FaceBox:

@@ -11,6 +11,7 @@ from runtime.blending.mesh import Mesh
 from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
 from runtime.blending.stage import Draw, KeptFrames, PasteStage, Rest, unchanged
+from runtime.blending.warp.inside import InsideLight
 from runtime.blending.warp.picture import WarpPicture
 from runtime.blending.warp.reading import Reading
 from runtime.blending.warp.shape import yaw_of
@@ -26,10 +27,6 @@ HEARD_SMOOTHING = np.array([0.0, 0.1, 0.8, 0.1, 0.0], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
 #: Heads turned further than this (45 degrees) show too little of one lip corner.
 MOST_YAW = 1.1
-#: How fast the light inside the mouth follows the generated one, per frame.
-LIGHT_PACE = 0.4
-#: Sound alone says little of that light (a correlation of 0.5, a tenth up or down): teeth are lit.
-HEARD_LIGHT = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -66,6 +63,7 @@ class WarpStage:
             is_still: The avatar has one frame.
         """
         self._reading = Reading(rest=rest, draw=draw)
+        self._inside = InsideLight()
         self._is_still = is_still
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture]()
@@ -101,7 +99,6 @@ class WarpStage:
     def _start(self) -> None:
         self._queue: deque[_Waiting] = deque()
         self._past: deque[Motion] = deque(maxlen=LOOK_AHEAD)
-        self._light = 0.35
 
     def _read(
         self, reference: ReferenceFrame, mouth: MouthCrop | LipMovement, speaking: float
@@ -135,12 +132,7 @@ class WarpStage:
         if speaking == 0:
             return picture.at_rest
         pose = picture.shape.pose(smooth)
-        if isinstance(mouth, LipMovement):
-            return picture.render(pose, HEARD_LIGHT)
-        light = picture.light_of(mouth, pose)
-        if light is not None:
-            self._light += LIGHT_PACE * (light - self._light)
-        return picture.render(pose, self._light)
+        return picture.render(pose, self._inside.of(smooth))
 
     def _smoothed(self, motion: Motion, weights: NDArray[np.float32]) -> Motion:
         """Weigh a movement with its neighbours; the end ones stand for what is missing."""

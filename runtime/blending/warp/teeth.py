@@ -15,7 +15,7 @@ _SHORTER = np.array([0.0, 0.011, 0.002, 0.016], np.float32)
 _BRIGHT = np.array([1.0, 0.97, 0.9, 0.78], np.float32)
 _STARTS = np.concatenate([[np.float32(0)], _ENDS[:-1]])
 #: How far the first teeth reach below the closed lips, and how fast the row rises outwards.
-_REACH, _RISE = 0.042, 0.45
+_REACH, _RISE = 0.050, 0.45
 #: How much of a tooth's corner is round, the outer one more than the inner one.
 _INNER_CORNER, _OUTER_CORNER = 0.006, 0.012
 #: Half the width of the line between two teeth, and how dark it is.

@@ -1,0 +1,63 @@
+"""The light inside a mouth, learned: where teeth are lit and where it is dark, by how lips stand.
+
+Who opens the mouth wide shows lit teeth in its middle, who speaks through hardly parted lips a
+dim grey, and the corners are dark. A small network tells that light from the movement of the
+lips; it was trained on the mouth of a real speaker, see ``training/mouth_inside.py``.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Rows from the upper lip to the lower one, columns from corner to corner.
+GRID = (8, 20)
+#: What the network tells of a dark place: lips blur into the data set's small mouths. And of lit
+#: teeth; brightness in units of the brightest teeth.
+_DARK, _LIT = 0.5, 0.95
+#: Below 1, teeth at the sides are lit more than the one speaker's, whose face is lit from one side.
+_SOFT = 0.7
+
+Floats = NDArray[np.float32]
+
+
+class InsideLight:
+    """Tells light from movement; safe to share between threads."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[np.floating]] | None = None) -> None:
+        """Take the network's arrays.
+
+        Args:
+            arrays: As ``training.mouth_inside`` writes them; ``None`` loads those that come with
+                the package.
+        """
+        found = _bundled() if arrays is None else arrays
+        floats = {name: np.asarray(array, np.float32) for name, array in found.items()}
+        none = np.zeros(floats["basis"].shape[1], np.float32)
+        self._layers = [(floats["basis"], none)]
+        self._layers += [(floats[f"w{i}"], floats[f"b{i}"]) for i in range(3)]
+
+    def of(self, motion: Floats) -> Floats:
+        """Give the light of a movement.
+
+        Args:
+            motion: ``(4, 11, 2)``, see ``LipMovement``.
+
+        Returns:
+            float32 ``GRID``: teeth are as bright as they can be where it is 1; 0 is dark.
+        """
+        signal = motion.reshape(-1)
+        for number, (weight, bias) in enumerate(self._layers):
+            # Not ``@``, see ``reader``.
+            signal = np.einsum("i,ij->j", signal, weight) + bias
+            if 0 < number < len(self._layers) - 1:
+                np.tanh(signal, out=signal)
+        lit = np.clip((signal.reshape(GRID) - _DARK) * np.float32(1 / (_LIT - _DARK)), 0, 1)
+        return np.asarray(lit ** np.float32(_SOFT), np.float32)
+
+
+def _bundled() -> Mapping[str, NDArray[np.floating]]:
+    with (files("runtime.blending.warp") / "inside.npz").open("rb") as stored:
+        weights = np.load(stored, allow_pickle=False)
+        return {name: weights[name] for name in weights.files}
