@@ -111,7 +111,7 @@ class AnimateReport:
         size: Height and width in pixels.
         model: Name of the generator.
         precision: Arithmetic that ran.
-        blend: Blend method that was used.
+        blend: Blend method that made most of the frames.
         cache: ``hit`` when the avatar had been prepared before, else ``miss``.
         av_offset_ms: Drift of the picture against the sound at the end, in milliseconds; 0 when
             the sound ends during the last frame.

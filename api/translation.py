@@ -1,5 +1,6 @@
 """From what a caller asks to what the engine understands, and from its facts to words."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +10,15 @@ from api.settings import Settings
 from avatar_cache import CachedAvatar, PrepareOptions
 from avatar_cache.inspection import Inspection
 from runtime.animator import Animator, StreamOptions
-from runtime.blending import PRESETS as BLEND_PRESETS, can_warp, chosen_method
+from runtime.blending import FALLBACK, PRESETS as BLEND_PRESETS, can_warp, chosen_method
 from runtime.boxes import Pads
+from runtime.destination import FORMATS
 from runtime.film import Film
 from runtime.generator import Generator
 from runtime.types import FaceBox
+
+#: Suffixes of films without opacity.
+OPAQUE = FORMATS.keys() - {".webm"}
 
 
 class Prepared(NamedTuple):
@@ -93,7 +98,7 @@ def report_of(
     output: Path, film: Film, prepared: Prepared, animator: Animator, generator: Generator
 ) -> AnimateReport:
     """Gather what one animation gave; its wall time is for the caller to fill in."""
-    avatar = prepared.avatar
+    avatar, pasted = prepared.avatar, animator.pasted
     return AnimateReport(
         output=output,
         avatar_id=avatar.avatar_id,
@@ -103,40 +108,56 @@ def report_of(
         size=avatar.size,
         model=generator.name,
         precision=generator.plan.precision,
-        blend=animator.blend,
+        blend=FALLBACK if 2 * pasted > film.frames else animator.blend,
         cache="hit" if prepared.was_cached else "miss",
         av_offset_ms=film.av_offset_ms,
         silence_motion=animator.silence.motion,
         stages_s=animator.timer.seconds(),
         elapsed_s=0.0,
         missing_face=avatar.missing_s,
-        warnings=_warnings(avatar, generator),
+        warnings=(
+            *_avatar_warnings(avatar),
+            *_result_warnings(output, film, avatar, pasted),
+            *_licence_warnings(generator),
+        ),
     )
 
 
-def _warnings(avatar: CachedAvatar, generator: Generator) -> tuple[str, ...]:
-    """Say what the user should know about a result although it was made."""
-    manifest, said = avatar.manifest, []
+def _avatar_warnings(avatar: CachedAvatar) -> Iterator[str]:
+    """Say what the user should know about an avatar although it speaks."""
+    manifest = avatar.manifest
     missing = sum(end - first for first, end in manifest.missing)
     if missing:
-        said.append(
-            f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
-        )
+        yield f"{missing} of {manifest.frame_count} frames show no face; they were left as they are"
     covered = sum(end - first for first, end in manifest.covered)
     if covered:
-        said.append(
+        yield (
             f"something is in front of the mouth in {covered} of {manifest.frame_count} frames; "
             "it stays in front"
         )
     was_chosen = any(manifest.settings.get(key) is not None for key in ("face_id", "face_at"))
     if len(manifest.faces) > 1 and not was_chosen:
-        said.append(
+        yield (
             f"{len(manifest.faces)} faces were found, face {manifest.face_id} speaks; choose "
             "another one with --face-id"
         )
+
+
+def _result_warnings(output: Path, film: Film, avatar: CachedAvatar, pasted: int) -> Iterator[str]:
+    """Say where a result is less than was hoped for."""
+    if pasted:
+        yield (
+            f"the mouth of {pasted} of {film.frames} frames was pasted by {FALLBACK}: the face is "
+            "covered, cut off or turned too far to be warped"
+        )
+    if avatar.has_alpha and output.suffix.lower() in OPAQUE:
+        yield f"{output.name} holds no opacity; .webm and pictures (.png) do"
+
+
+def _licence_warnings(generator: Generator) -> Iterator[str]:
+    """Say what a generator may not be used for."""
     if "research" in generator.licence.lower() or "non-commercial" in generator.licence.lower():
-        said.append(f"{generator.name} may be used for research only")
-    return tuple(said)
+        yield f"{generator.name} may be used for research only"
 
 
 def limits_exceeded(found: Inspection, settings: Settings) -> tuple[str, ...]:

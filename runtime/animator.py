@@ -82,6 +82,7 @@ class Animator:
 
     Attributes:
         blend: Blend method of the latest stream.
+        pasted: Frames with a face in it that ``warp`` could not show; ``FALLBACK`` did.
         timer: Busy seconds per stage so far.
         silence: Inner-lip movement measured in silent frames so far.
     """
@@ -95,6 +96,7 @@ class Animator:
         """
         self._generator = generator
         self.blend = ""
+        self.pasted = 0
         self.timer = StageTimer()
         self.silence = SilenceMeter(mesh)
 
@@ -130,21 +132,26 @@ class Animator:
             _Step(reference, chunk, speech if options.silence_gating else 1.0, speech == 0.0)
             for (chunk, speech), reference in zip(sound, references, strict=False)
         )
-        self.blend = chosen_method(options.blend)
+        self.blend, self.pasted = chosen_method(options.blend), 0
         is_still = len(avatar) == 1
         blender = make_blender(
             options.blend,
             rest=self._generator.rest,
             draw=self._generator.draw,
-            is_still=is_still,
+            teeth=avatar.teeth_frame if self.blend == "warp" else None,
         )
         silent: deque[bool] = deque()
         for step, mouth in self._mouths(steps, blender, is_still=is_still):
             silent.append(step.is_silent and step.reference.has_face)
+            self._count_pasted(step.reference, blender)
             with self.timer("blend"):
                 patches = blender.push(step.reference, mouth, speaking=step.weight)
             yield from self._observed(patches, silent)
         yield from self._observed(blender.flush(), silent)
+
+    def _count_pasted(self, reference: ReferenceFrame, blender: BlendStage) -> None:
+        is_moved = self.blend != "warp" or blender.takes_movement(reference)
+        self.pasted += reference.has_face and not is_moved
 
     def _observed(self, patches: Iterable[Patch], silent: deque[bool]) -> Iterator[Patch]:
         """Yield patches after a look at the lips on those of silent frames."""

@@ -14,8 +14,10 @@ from runtime.blending.multiscale import Multiscale
 from runtime.blending.options import METHODS, PRESETS, SHOWN_ROW, BlendOptions, first_row
 from runtime.blending.stage import BlendStage, Draw, Method, PasteStage, Rest
 from runtime.blending.warp import WarpStage, can_warp
+from runtime.types import ReferenceFrame
 
 __all__ = [
+    "FALLBACK",
     "METHODS",
     "PRESETS",
     "SHOWN_ROW",
@@ -31,6 +33,8 @@ __all__ = [
     "silence_motion",
 ]
 
+#: The method that shows what ``warp`` cannot.
+FALLBACK = "mesh"
 _PASTES: dict[str, Callable[[BlendOptions], Method[Any]]] = {
     "box": lambda _: Box(),
     "ellipse": Ellipse,
@@ -47,7 +51,7 @@ def make_blender(
     *,
     rest: Rest | None = None,
     draw: Draw | None = None,
-    is_still: bool = True,
+    teeth: ReferenceFrame | None = None,
 ) -> BlendStage:
     """Make the blend stage of one utterance.
 
@@ -57,11 +61,11 @@ def make_blender(
             mouth seen for a frame stands for it.
         draw: Draws a frame's mouths for given sounds, as ``Generator.draw`` does: ``warp`` learns
             from them how much of its movements a face shows.
-        is_still: The avatar has one frame: ``warp`` may show the teeth in it.
+        teeth: A frame that shows the avatar's own teeth, for ``warp``; without one it draws them.
     """
     method = chosen_method(options)
     if method == "warp":
-        return WarpStage(options, rest=rest, draw=draw, is_still=is_still)
+        return WarpStage(options, rest=rest, draw=draw, teeth=teeth)
     return PasteStage(_PASTES[method](options), rest=rest)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from api.settings import Settings
 from runtime.audio import encode_wav
 from runtime.errors import AudioTooLongError, CancelledError, OptionError, OutputError
 from runtime.faces import counters
+from runtime.video import read_image
 from tests.conftest import silence, tone
 from tests.program import SAMPLE, needs_models, write_drifting_face
 
@@ -84,6 +86,25 @@ def test_the_report_counts_what_was_written(mouthpiece, speech, tmp_path):
     assert report.stages_s["infer"] > 0
     assert report.silence_motion is not None
     assert report.silence_motion < 0.5
+
+
+def test_the_report_names_the_method_that_made_the_frames(mouthpiece, speech, tmp_path):
+    cut_off = AnimateOptions(crop=(0, 512, 0, 240))
+    report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", cut_off)
+    assert report.blend == "mesh"
+    assert any(f"{report.frames} of {report.frames} frames was pasted" in w for w in report.warnings)
+
+
+def test_a_film_that_loses_an_avatars_opacity_says_so(mouthpiece, speech, tmp_path):
+    opacity = np.full((512, 512, 1), 255, np.uint8)
+    opacity[:, :100] = 0
+    avatar = tmp_path / "cut-out.png"
+    cv2.imwrite(str(avatar), np.dstack([read_image(SAMPLE), opacity]))
+    lost, kept = (
+        mouthpiece.animate(avatar, speech, tmp_path / name).warnings for name in ("a.mp4", "a.webm")
+    )
+    assert [w for w in lost if "opacity" in w]
+    assert not [w for w in kept if "opacity" in w]
 
 
 def test_deterministic_runs_give_the_same_bytes(mouthpiece, speech, tmp_path):
