@@ -121,9 +121,10 @@ class CachedAvatar:
         return self.manifest.frame_count
 
     @cached_property
-    def rest_frame(self) -> ReferenceFrame:
-        """The frame with the most closed mouth."""
-        return self.frame(self.manifest.rest_index)
+    def teeth_frame(self) -> ReferenceFrame | None:
+        """The frame that shows its own upper teeth best; ``None`` when none does."""
+        index = self.manifest.teeth_index
+        return None if index is None else self.frame(index)
 
     @cached_property
     def thumbnail(self) -> bytes:

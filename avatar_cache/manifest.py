@@ -68,6 +68,7 @@ class Manifest:
         missing: Half-open frame ranges without the face, shown as they are.
         bridged: Half-open frame ranges without the face whose box was held or interpolated.
         covered: Half-open frame ranges with something in front of the lower face.
+        teeth_index: The frame that shows its upper teeth best; ``None`` when none does.
         features: Number of feature levels stored, by digest of the generator.
         members: Size and hash of every other member of the file.
         schema: Version of this layout.
@@ -91,6 +92,7 @@ class Manifest:
     missing: tuple[tuple[int, int], ...]
     bridged: tuple[tuple[int, int], ...]
     covered: tuple[tuple[int, int], ...] = ()
+    teeth_index: int | None = None
     features: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, Member] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -136,6 +138,7 @@ class Manifest:
             "size": all(0 < n <= MAX_SIDE and n % 2 == 0 for n in (self.height, self.width)),
             "segment_frames": 1 <= self.segment_frames <= 1000,
             "rest_index": 0 <= self.rest_index < self.frame_count,
+            "teeth_index": self.teeth_index is None or 0 <= self.teeth_index < self.frame_count,
             "features": all(0 < levels <= 64 for levels in self.features.values()),
         }
         for name, is_sane in facts.items():
@@ -151,6 +154,8 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
         typed[name] = tuple((int(first), int(last)) for first, last in values[name])
     for name in ("frame_count", "height", "width", "segment_frames", "rest_index"):
         typed[name] = int(values[name])
+    if values.get("teeth_index") is not None:
+        typed["teeth_index"] = int(values["teeth_index"])
     for name in ("fps", "rest_opening"):
         typed[name] = float(values[name])
     for name in ("fingerprint", "source_sha256", "detector"):

@@ -16,6 +16,7 @@ from avatar_cache.options import PrepareOptions
 from avatar_cache.selection import NO_ROW
 from avatar_cache.source_pass import Progress, Seen, Source, SourcePass, read_source
 from avatar_cache.spool import FaceSpool, Rows
+from avatar_cache.teeth import teeth_index
 from runtime.boxes import Pads
 from runtime.errors import FaceNotFoundError
 from runtime.faces import FaceDetector, mesh_points
@@ -155,6 +156,7 @@ def _manifest(
         has_alpha=seen.has_alpha,
         rest_index=rest_index,
         rest_opening=round(rest_opening, 4),
+        teeth_index=teeth_index(rows.facts, path, chosen),
         face_id=None if is_fixed else int(rows.facts["face_id"][chosen[path.has_face][0]]),
         faces=() if is_fixed else selection.summarize_faces(rows.facts, seen.fps),
         missing=selection.frame_ranges(~path.has_face),

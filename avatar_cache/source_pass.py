@@ -16,6 +16,7 @@ from avatar_cache.covers import Found, with_covers
 from avatar_cache.members import alpha_name, segment_name
 from avatar_cache.options import PrepareOptions
 from avatar_cache.spool import FaceSpool
+from avatar_cache.teeth import teeth_shown
 from runtime import boxes
 from runtime.errors import OptionError, TooLargeError
 from runtime.faces import FaceDetector, mesh_points
@@ -90,13 +91,17 @@ class SourcePass:
                     self._progress(min(1.0, seen.frame_count / self._expected))
                 if shots.is_cut(picture.pyramid):
                     seen.cuts.append(seen.frame_count)
-                self._spool.add(seen.frame_count, faces, covers)
+                teeth = [self._teeth_shown(picture, face) for face in faces]
+                self._spool.add(seen.frame_count, faces, covers, teeth)
                 seen.frame_count += 1
                 self._collect(picture, seen, encoder)
             self._encode_collected(seen, encoder)
             while self._pending:
                 self._write_oldest()
         return seen
+
+    def _teeth_shown(self, picture: Picture, face: Detection) -> float:
+        return 0.0 if self._is_still else teeth_shown(picture.pyramid, face)
 
     def _with_faces(self, pictures: Iterator[Picture]) -> Iterator[Found]:
         kept, shown = itertools.tee(pictures)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from runtime.faces import mesh_points
 from runtime.types import COVER_SIZE, Cover, Detection, FaceBox, Landmarks
 
-#: What a few numbers tell of one face in one frame: 41 bytes, kept in memory.
+#: What a few numbers tell of one face in one frame: 45 bytes, kept in memory.
 FACTS = np.dtype(
     [
         ("frame", np.int32),
@@ -22,6 +22,7 @@ FACTS = np.dtype(
         ("yaw", np.float32),
         ("box", np.int32, (4,)),
         ("is_covered", np.bool_),
+        ("teeth", np.float32),
     ]
 )
 #: Its points and what covers it: 6 kB, kept on disk.
@@ -84,13 +85,26 @@ class FaceSpool:
         self._file.close()
 
     def add(
-        self, index: int, faces: list[Detection], covers: Sequence[Cover] | None = None
+        self,
+        index: int,
+        faces: list[Detection],
+        covers: Sequence[Cover] | None = None,
+        teeth: Sequence[float] = (),
     ) -> None:
-        """Keep the faces of frame ``index`` and what covers each; frames come in order."""
+        """Keep the faces of one frame; frames come in order.
+
+        Args:
+            index: Of the frame.
+            faces: In it.
+            covers: What covers each; nothing when left out.
+            teeth: How well each shows its teeth, see ``teeth_shown``; not at all when left out.
+        """
         facts, shapes = np.zeros(len(faces), FACTS), np.zeros(len(faces), SHAPE)
         if covers:
             shapes["cover"] = covers
             facts["is_covered"] = [cover.any() for cover in covers]
+        if teeth:
+            facts["teeth"] = teeth
         for fact, shape, face in zip(facts, shapes, faces, strict=True):
             mesh = mesh_of(face)
             fact["frame"], fact["face_id"] = index, face.face_id

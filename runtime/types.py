@@ -160,6 +160,10 @@ class Avatar(Protocol):
     def has_alpha(self) -> bool:
         """Whether its frames carry opacity."""
 
+    @property
+    def teeth_frame(self) -> ReferenceFrame | None:
+        """The frame that shows its own upper teeth best; ``None`` when none does."""
+
     def __len__(self) -> int:
         """Number of reference frames."""
 

@@ -122,6 +122,7 @@ class ToyAvatar:
         self.fps = fps
         self.size = (128, 160)
         self.has_alpha = False
+        self.teeth_frame: ReferenceFrame | None = None
         self._frames = [toy_reference(i, has_face=i not in without_face) for i in range(count)]
 
     def __len__(self) -> int:

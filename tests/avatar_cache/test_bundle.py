@@ -119,6 +119,8 @@ def test_a_changed_member_is_refused(importer, bundle, name):
         {"height": 10**9},
         {"width": 193},
         {"rest_index": 5},
+        {"teeth_index": 5},
+        {"teeth_index": "first"},
         {"segment_frames": 0},
         {"faces": 3},
         {"members": []},

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from runtime.blending import BlendOptions, make_blender, sharpness
-from runtime.blending.lips import INNER_LOWER
 from runtime.blending.measures import opening, silence_motion
 from runtime.blending.paste import crop_points
 from runtime.blending.warp import can_warp
-from runtime.blending.warp.interior import Interior, Picture
 from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.reader import LipReader, RestMouth
 from runtime.blending.warp.shape import MouthShape
@@ -94,18 +92,6 @@ def test_a_face_is_asked_for_known_sounds_once_and_only_when_it_speaks(reference
         counts.append(len(asked))
     assert counts == [0, 0, 1, 1, 1]
     assert asked == [len(LipReader().probes)]
-
-
-@pytest.mark.parametrize("is_still", [True, False])
-def test_teeth_of_an_open_picture_are_used_unless_it_is_one_of_a_video(reference, is_still):
-    landmarks = reference.landmarks.copy()
-    landmarks[INNER_LOWER, 1] += 20 * np.sin(np.linspace(0, np.pi, 11))
-    shape = MouthShape(landmarks)
-    palette = Palette.of(reference.planes, landmarks, shape.eye_distance)
-    own = samples(reference.planes, reference.box)
-    picture = Picture(own.luma.astype(np.float32), own.chroma.astype(np.float32))
-    interior = Interior(shape, palette, picture, reference.box, is_still=is_still)
-    assert interior.shows_teeth == is_still
 
 
 def test_drawn_teeth_are_parted_by_lines_and_end_in_the_corners_of_the_mouth():

@@ -41,7 +41,7 @@ def test_light_stays_within_what_teeth_can_throw_back_however_lips_move():
 
 @pytest.mark.parametrize("column", [6, 13])
 def test_teeth_are_bright_where_the_light_falls(column):
-    picture = WarpPicture(painted_reference(), is_still=False)
+    picture = WarpPicture(painted_reference())
     pose = picture.shape.pose(opened(0.2))
     left, right = apply_affine(picture.shape.to_frame, pose.upper[3])[[0, -1], 0]
     shown = []

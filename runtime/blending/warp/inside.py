@@ -11,6 +11,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.blending.lips import smoothstep
+
 #: Rows from the upper lip to the lower one, columns from corner to corner.
 GRID = (8, 20)
 #: What the network tells of a dark place: lips blur into the data set's small mouths. And of lit
@@ -18,6 +20,8 @@ GRID = (8, 20)
 _DARK, _LIT = 0.5, 0.95
 #: Below 1, teeth at the sides are lit more than the one speaker's, whose face is lit from one side.
 _SOFT = 0.7
+#: What is behind lips parted this far, in mouth widths, was seen; between closed ones it is dark.
+_PARTED = 0.055
 
 Floats = NDArray[np.float32]
 
@@ -54,7 +58,8 @@ class InsideLight:
             if 0 < number < len(self._layers) - 1:
                 np.tanh(signal, out=signal)
         lit = np.clip((signal.reshape(GRID) - _DARK) * np.float32(1 / (_LIT - _DARK)), 0, 1)
-        return np.asarray(lit ** np.float32(_SOFT), np.float32)
+        parted = smoothstep(float((motion[3] - motion[2])[3:8, 1].mean()), 0, _PARTED)
+        return np.asarray(lit ** np.float32(_SOFT) * parted, np.float32)
 
 
 def _bundled() -> Mapping[str, NDArray[np.floating]]:

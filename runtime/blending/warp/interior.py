@@ -9,96 +9,50 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine, smoothstep
+from runtime.blending.lips import apply_affine, smoothstep
 from runtime.blending.warp.contour import Contour, smooth_curve
+from runtime.blending.warp.layers import Floats, Layer, Picture, faded, halved, ramp
+from runtime.blending.warp.own_teeth import OwnTeeth, Skull
 from runtime.blending.warp.palette import BLACK, GREY, Palette
 from runtime.blending.warp.shape import MouthShape
 from runtime.blending.warp.teeth import Teeth, neck_shade
 from runtime.types import FaceBox
 
-#: Open this far, in mouth widths, a picture is taken to show its teeth.
-OWN_TEETH_FROM = 0.06
 #: Brightness of the line between closed lips, in units of what is around it.
 _LINE_SHADE = 0.75
 _LEAST_COVER = 0.02
+#: Cells of the light between the lips that are the mouth's middle, and how much light they get when
+#: a frame is taken for showing its teeth; behind lips that hardly part own teeth keep this share.
+_MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
+_LEAST_OWN_LIGHT = 0.45
+#: Share of the lips' and gums' red in the light on own teeth where hardly any comes from outside.
+_THROWN_BACK = 0.3
 #: How bright the tongue is where it lies highest, lit teeth being 1.
 _TONGUE = 0.3
 #: Light up to which teeth are as red as the flesh round them, and from which on they are white.
 _REDDISH, _WHITE = 0.1, 0.5
-
-Floats = NDArray[np.float32]
-
-
-class Picture(NamedTuple):
-    """A part of a picture in level coordinates.
-
-    Attributes:
-        luma: float32 ``(h, w)``, both even.
-        chroma: float32 ``(2, h // 2, w // 2)``.
-    """
-
-    luma: Floats
-    chroma: Floats
-
-
-class Layer(NamedTuple):
-    """What goes over a picture: the result is ``picture * (1 - cover) + layer``.
-
-    Attributes:
-        luma: float32 ``(h, w)``, already weighted.
-        chroma: float32 ``(2, h // 2, w // 2)``, already weighted.
-        cover: Weights, ``(h, w)``.
-    """
-
-    luma: Floats
-    chroma: Floats
-    cover: Floats
-
-    def over(self, under: Picture) -> Picture:
-        """Lay it over a picture."""
-        kept = 1 - self.cover
-        chroma = under.chroma * halved(kept) + self.chroma
-        return Picture(under.luma * kept + self.luma, chroma)
 
 
 class Interior:
     """Paints the inside of one reference frame's mouth."""
 
     def __init__(
-        self,
-        shape: MouthShape,
-        palette: Palette,
-        picture: Picture,
-        at: FaceBox,
-        *,
-        is_still: bool,
+        self, shape: MouthShape, palette: Palette, own_teeth: OwnTeeth | None = None
     ) -> None:
-        """Find the picture's teeth.
+        """Measure the mouth.
 
         Args:
             shape: The frame's mouth.
-            palette: Colours in the picture's light.
-            picture: The frame's pixels in ``at``, level.
-            at: Level rectangle round the mouth.
-            is_still: Teeth that the picture shows may be used; those of a video come and go.
+            palette: Colours in the frame's light.
+            own_teeth: The avatar's own; without them teeth are drawn.
         """
-        self._shape, self._palette, self._picture, self._at = shape, palette, picture, at
-        self._eye = shape.eye_distance / shape.facing
+        self._shape, self._palette, self._own_teeth = shape, palette, own_teeth
+        self._skull = Skull.of(shape)
         self._unit = shape.eye_distance / 100
         closed = shape.closed
         rest = apply_affine(shape.to_frame, (closed.upper[3] + closed.lower[3]) / 2)
         self._rest_line = smooth_curve(rest)
-        middle = shape.points[[0, 17, 13, 14]].mean(0)
-        self._middle_x = float(apply_affine(shape.to_frame, middle)[0])
-        # Eye distances per pixel, left and right of the middle.
-        self._per_pixel = tuple(1 / (self._eye * half) for half in shape.halves)
-        self.shows_teeth = is_still and shape.openness > OWN_TEETH_FROM
-        self._own = [
-            smooth_curve(apply_affine(shape.to_frame, shape.points[row]))
-            for row in (INNER_UPPER, INNER_LOWER)
-        ]
 
     def paint(self, under: Picture, at: FaceBox, contour: Contour, light: Floats) -> Layer:
         """Paint the opening over warped lips.
@@ -124,8 +78,8 @@ class Interior:
         soft = max(2.4, 1.3 * self._unit)
         tall = smoothstep(place.height, 0.3 * self._unit, 2.2 * self._unit)
         corners = smoothstep(np.minimum(place.across, 1 - place.across), -0.005, 0.05)
-        cover = _ramp(place.below_top, soft)
-        cover *= _ramp(place.above_bottom, soft)
+        cover = ramp(place.below_top, soft)
+        cover *= ramp(place.above_bottom, soft)
         cover *= tall * corners
         return cover
 
@@ -133,10 +87,11 @@ class Interior:
         """Paint teeth, and flesh behind them, in the light that the lips let in."""
         lit = _enlarged(light, place)
         luma, chroma = self._flesh(place, lit)
-        if self.shows_teeth:
-            teeth, cover = self._own_teeth(place)
-        else:
+        if self._own_teeth is None:
             teeth, cover = self._drawn_teeth(place, lit)
+        else:
+            bright = float(light[_MIDDLE].mean()) / _OWN_LIT
+            teeth, cover = self._fetched_teeth(place, self._own_teeth, min(bright, 1.0))
         luma += (teeth.luma - luma) * cover
         chroma += (teeth.chroma - chroma) * halved(cover)
         # Light that lips and gums have thrown back is as red as they are: only brightness falls.
@@ -155,12 +110,12 @@ class Interior:
 
     def _drawn_teeth(self, place: "_Place", lit: Floats) -> tuple[Picture, Floats]:
         """Draw an upper row of teeth, fixed to the skull, and how much of it is seen."""
-        eye, line = self._eye, self._rest_line
-        row = Teeth.at(np.abs(self._from_middle(place.x)), 1 / eye)
+        eye, line = self._skull.unit, self._rest_line
+        row = Teeth.at(np.abs(self._skull.beside(place.x)), 1 / eye)
         rest = np.interp(place.x, line[:, 0], line[:, 1])
         grow = 0.12 * np.maximum(place.height - 0.085 * eye, 0)
         depth = np.asarray(rest + eye * row.edge + grow, np.float32) - place.y
-        cover = _ramp(depth, max(3.2, 1.7 * self._unit))
+        cover = ramp(depth, max(3.2, 1.7 * self._unit))
         cover *= row.seen
         depth *= np.float32(1 / eye)
         bright = neck_shade(depth)
@@ -170,40 +125,31 @@ class Interior:
         luma = bright * (tooth[0] - flesh[0])
         luma += flesh[0]
         # The less light, the more of it the lips have thrown back.
-        white = halved(_ramp(lit - np.float32(_REDDISH), _WHITE - _REDDISH, 0))
+        white = halved(ramp(lit - np.float32(_REDDISH), _WHITE - _REDDISH, 0))
         hue = _hue(flesh) + white * (_hue(tooth) - _hue(flesh))
         return Picture(luma, halved(luma) * hue), cover
 
-    def _from_middle(self, x: Floats) -> Floats:
-        """Give how far columns lie from the middle of the teeth, in eye distances.
-
-        The far half of a turned mouth is narrower, and so are the teeth in it.
-        """
-        away = x - self._middle_x
-        return np.asarray(away * np.where(away < 0, *self._per_pixel), np.float32)
-
-    def _own_teeth(self, place: "_Place") -> tuple[Picture, Floats]:
-        """Fetch the picture's own upper teeth: they follow the upper lip only upwards."""
-        unit = self._unit
-        top, bottom = (np.interp(place.x, c[:, 0], c[:, 1]).astype(np.float32) for c in self._own)
-        y = _faded(place.below_top, 10 * unit)
-        y *= np.maximum(top - place.top, 0)
-        y += place.y
-        cover = _ramp(y - top, 1.5 * unit, 0)
-        cover *= _ramp((bottom - np.float32(unit)) - y, 2.5 * unit, 0)
-        cover *= smoothstep(np.maximum(bottom - top, 0), 1.5 * unit, 4 * unit)
-        y -= self._at.y1
-        x = np.repeat(place.x[None] - self._at.x1, len(y), 0)
-        luma = cv2.remap(self._picture.luma, x, y, cv2.INTER_LINEAR)
-        x, y = (halved(along) * np.float32(0.5) - np.float32(0.25) for along in (x, y))
-        chroma = [cv2.remap(plane, x, y, cv2.INTER_LINEAR) for plane in self._picture.chroma]
-        return Picture(luma - BLACK, np.asarray(chroma, np.float32) - GREY), cover
+    def _fetched_teeth(
+        self, place: "_Place", own: OwnTeeth, bright: float
+    ) -> tuple[Picture, Floats]:
+        """Bring the avatar's own teeth to this frame's skull and light."""
+        here, there = self._skull, own.skull
+        scale = np.float32(there.unit / here.unit)
+        rows = there.y + (place.y - np.float32(here.y)) * scale
+        top = there.y + (place.top - np.float32(here.y)) * scale
+        teeth, cover = own.at(there.column(here.beside(place.x)), rows, top)
+        level = self._palette.tooth[0] / own.tooth_luma
+        level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * bright
+        luma, chroma = teeth.luma * np.float32(level), teeth.chroma * np.float32(level)
+        red = halved(luma) * _hue(self._palette.flesh)
+        chroma += np.float32(_THROWN_BACK * (1 - bright)) * (red - chroma)
+        return Picture(luma, chroma), cover
 
     def _shadow(self, place: "_Place") -> Floats:
         """Darken under the upper lip and towards the corners."""
-        strength = np.float32(0.20 if self.shows_teeth else 0.30)
+        strength = np.float32(0.30 if self._own_teeth is None else 0.20)
         corner = 1 - 0.55 * np.exp(-np.minimum(place.across, 1 - place.across) / 0.07)
-        lit = _faded(place.below_top, 2.2 * self._unit)
+        lit = faded(place.below_top, 2.2 * self._unit)
         lit *= -strength
         lit += 1
         lit *= corner
@@ -273,23 +219,3 @@ def _enlarged(grid: Floats, place: _Place) -> Floats:
 def _hue(colour: Floats) -> Floats:
     """Give the chroma of a colour per luma, ``(2, 1, 1)``."""
     return np.asarray((colour[1:] / colour[0])[:, None, None], np.float32)
-
-
-def _ramp(values: Floats, soft: float, middle: float = 0.5) -> Floats:
-    """Rise from 0 to 1 over a length, being ``middle`` where values are 0."""
-    risen = values * np.float32(1 / soft)
-    risen += np.float32(middle)
-    np.clip(risen, 0, 1, out=risen)
-    return risen
-
-
-def _faded(values: Floats, length: float) -> Floats:
-    """Fall from 1 where values are 0 or less, to a third within a length."""
-    # OpenCV's exponential takes a quarter of NumPy's time.
-    return np.asarray(cv2.exp(np.minimum(values * np.float32(-1 / length), 0)), np.float32)
-
-
-def halved(values: Floats) -> Floats:
-    """Give values at chroma samples: the mean of their four pixels, ``(h // 2, w // 2)``."""
-    size_wh = (values.shape[1] // 2, values.shape[0] // 2)
-    return np.asarray(cv2.resize(values, size_wh, interpolation=cv2.INTER_AREA), np.float32)

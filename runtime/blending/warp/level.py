@@ -99,6 +99,11 @@ class Level:
         return _resampled(values, self._to_frame, part, region, scale, cv2.BORDER_REPLICATE)
 
 
+def even(x1: int, y1: int, x2: int, y2: int) -> FaceBox:
+    """Give the smallest rectangle of even edges round another."""
+    return FaceBox(x1 // 2 * 2, y1 // 2 * 2, -(-x2 // 2) * 2, -(-y2 // 2) * 2)
+
+
 def _resampled(
     values: NDArray[np.float32],
     to_source: Affine,

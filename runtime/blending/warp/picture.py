@@ -5,17 +5,19 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine
+from runtime.blending.lips import apply_affine
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
 from runtime.blending.warp.field import WarpField, cell_of
 from runtime.blending.warp.inside import GRID
-from runtime.blending.warp.interior import Floats, Interior, Picture, halved
-from runtime.blending.warp.level import Level
+from runtime.blending.warp.interior import Interior
+from runtime.blending.warp.layers import Floats, Picture, halved
+from runtime.blending.warp.level import Level, even
 from runtime.blending.warp.moves import Moves
+from runtime.blending.warp.own_teeth import OwnTeeth
 from runtime.blending.warp.palette import Palette
 from runtime.blending.warp.shape import LipPose, MouthShape
-from runtime.blending.warp.surface import Pixels, Surface, samples, sharpen
+from runtime.blending.warp.surface import Pixels, Surface, sharpen
 from runtime.types import FaceBox, Patch, ReferenceFrame
 
 #: Reach of the moving window in eye distances: beside the mouth, above the nose's foot, below the
@@ -26,12 +28,12 @@ _BESIDE, _ABOVE, _BELOW = 0.62, 0.10, 0.22
 class WarpPicture:
     """Warps the lower face of one reference frame to any lip pose."""
 
-    def __init__(self, reference: ReferenceFrame, *, is_still: bool = True) -> None:
+    def __init__(self, reference: ReferenceFrame, own_teeth: OwnTeeth | None = None) -> None:
         """Prepare everything that does not depend on the sound.
 
         Args:
             reference: A frame with a face.
-            is_still: It is the avatar's only frame.
+            own_teeth: The avatar's own; without them teeth are drawn.
         """
         self._reference = reference
         self._level = Level(reference)
@@ -40,7 +42,8 @@ class WarpPicture:
         self._window = _window(self.shape, 2 * self._cell)
         self._field = WarpField(self.shape, self._window, self._cell)
         self._surface = Surface(reference.planes, self._level.region_of(self._window))
-        self._interior = self._look_inside(is_still)
+        palette = Palette.of(reference.planes, reference.landmarks, self.shape.eye_distance)
+        self._interior = Interior(self.shape, palette, own_teeth)
 
     @cached_property
     def at_rest(self) -> Patch:
@@ -96,21 +99,7 @@ class WarpPicture:
         inside = slice(max(x1 - window.x1, 0), max(x2 - window.x1, 1))
         top, bottom = float(contour.upper[inside].min()), float(contour.lower[inside].max())
         y1, y2 = int(top - margin - 2), int(bottom + margin + 3)
-        return _even(x1, max(y1, window.y1), x2, min(y2, window.y2))
-
-    def _look_inside(self, is_still: bool) -> Interior:
-        """Read the picture's light and its teeth."""
-        reference, level, shape = self._reference, self._level, self.shape
-        palette = Palette.of(reference.planes, reference.landmarks, shape.eye_distance)
-        lips = apply_affine(shape.to_frame, shape.points[np.r_[INNER_UPPER, INNER_LOWER]])
-        (x1, y1), (x2, y2) = lips.min(0).tolist(), lips.max(0).tolist()
-        around = _even(int(x1) - 4, int(y1) - 4, int(x2) + 5, int(y2) + 5)
-        region = level.region_of(around)
-        mouth = samples(reference.planes, region)
-        picture = Picture(
-            level.cut(mouth.luma, region, around), level.cut(mouth.chroma, region, around, scale=2)
-        )
-        return Interior(shape, palette, picture, around, is_still=is_still)
+        return even(x1, max(y1, window.y1), x2, min(y2, window.y2))
 
 
 def _window(shape: MouthShape, step: int) -> FaceBox:
@@ -127,10 +116,6 @@ def _window(shape: MouthShape, step: int) -> FaceBox:
     wide, tall = (max(12, -(-int(side + 1) // step)) * step for side in high - low)
     x, y = (int(corner) // 2 * 2 for corner in np.floor((low + high - (wide, tall)) / 2))
     return FaceBox(x, y, x + wide, y + tall)
-
-
-def _even(x1: int, y1: int, x2: int, y2: int) -> FaceBox:
-    return FaceBox(x1 // 2 * 2, y1 // 2 * 2, -(-x2 // 2) * 2, -(-y2 // 2) * 2)
 
 
 def _common(a: FaceBox, b: FaceBox) -> FaceBox:

@@ -12,6 +12,7 @@ from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
 from runtime.blending.stage import Draw, KeptFrames, PasteStage, Rest, unchanged
 from runtime.blending.warp.inside import InsideLight
+from runtime.blending.warp.own_teeth import OwnTeeth
 from runtime.blending.warp.picture import WarpPicture
 from runtime.blending.warp.reading import Reading
 from runtime.blending.warp.shape import yaw_of
@@ -52,7 +53,7 @@ class WarpStage:
         *,
         rest: Rest | None = None,
         draw: Draw | None = None,
-        is_still: bool = True,
+        teeth: ReferenceFrame | None = None,
     ) -> None:
         """Begin an utterance.
 
@@ -60,11 +61,11 @@ class WarpStage:
             options: Used by the fallback.
             rest: Gives a frame's mouth in silence; without it the first mouth stands for it.
             draw: Draws what the face says for known sounds; without it readings are believed.
-            is_still: The avatar has one frame.
+            teeth: A frame that shows the avatar's own teeth; without one they are drawn.
         """
         self._reading = Reading(rest=rest, draw=draw)
         self._inside = InsideLight()
-        self._is_still = is_still
+        self._own_teeth = None if teeth is None else OwnTeeth(teeth)
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture]()
         self._fit = KeptFrames[bool]()
@@ -117,7 +118,7 @@ class WarpStage:
         return _Waiting(reference, mouth, speaking, picture, motion)
 
     def _prepare(self, reference: ReferenceFrame) -> WarpPicture:
-        return WarpPicture(reference, is_still=self._is_still)
+        return WarpPicture(reference, self._own_teeth)
 
     def _show(self) -> Patch:
         """Finish the oldest frame."""
