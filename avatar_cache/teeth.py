@@ -60,7 +60,8 @@ def teeth_shown(picture: Pyramid, face: Detection) -> float:
 def teeth_index(facts: Facts, path: FacePath, chosen: NDArray[np.intp]) -> int | None:
     """Find the frame that shows its upper teeth best, from the front if possible.
 
-    An open mouth of a still picture is taken to show all that is to be seen.
+    An open mouth of a still picture is taken to show all that is to be seen. Where shots show
+    different people, nobody gets another one's teeth.
 
     Args:
         facts: Of all faces found.
@@ -74,6 +75,8 @@ def teeth_index(facts: Facts, path: FacePath, chosen: NDArray[np.intp]) -> int |
     seen = facts[chosen[known]]
     if len(chosen) == 1:
         return 0 if known.size and seen["opening"][0] > OPEN_STILL else None
+    if len(set(seen["face_id"].tolist())) > 1:
+        return None
     shown = np.where(seen["is_covered"], 0, seen["teeth"]) * (1 - seen["yaw"])
     return int(known[shown.argmax()]) if shown.max(initial=0) >= _ENOUGH else None
 

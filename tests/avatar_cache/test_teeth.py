@@ -1,5 +1,7 @@
 """An avatar's own teeth are taken from the frame that shows them best."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -55,15 +57,15 @@ def test_dark_teeth_show_less_than_bright_ones():
     assert dark < 0.75 * bright
 
 
-def chosen_frame(tmp_path, faces, shown, covered=()):
+def chosen_frame(tmp_path, faces, shown, *, covered=(), cuts=()):
     with FaceSpool(tmp_path / "faces") as spool:
         for index, (found, teeth) in enumerate(zip(faces, shown, strict=True)):
             cover = np.full((48, 48), 255 * (index in covered), np.uint8)
             spool.add(index, [found], [cover], [teeth])
         rows = spool.rows()
-        chosen = selection.choose_rows(rows.facts, len(faces), [], None)
+        chosen = selection.choose_rows(rows.facts, len(faces), list(cuts), None)
         framing = Framing(size=(400, 600), fps=25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
-        path = face_path.build_path(rows, chosen, [], PrepareOptions(), framing)
+        path = face_path.build_path(rows, chosen, list(cuts), PrepareOptions(), framing)
         return teeth_index(rows.facts, path, chosen)
 
 
@@ -79,6 +81,11 @@ def test_a_face_that_looks_here_is_preferred_to_one_turned_away(tmp_path):
 def test_what_is_covered_or_too_dark_is_not_taken(tmp_path):
     assert chosen_frame(tmp_path, [face(0.2)] * 3, [0.1, 0.5, 0.05], covered=[1]) == 0
     assert chosen_frame(tmp_path, [face(0.2)] * 3, [0.01, 0.5, 0.05], covered=[1]) is None
+
+
+def test_people_in_other_shots_do_not_get_these_teeth(tmp_path):
+    other = dataclasses.replace(face(0.2), face_id=1)
+    assert chosen_frame(tmp_path, [face(0.2), other], [0.3, 0.5], cuts=[1]) is None
 
 
 @pytest.mark.parametrize("opening", [0.5 * OPEN_STILL, 2 * OPEN_STILL])
