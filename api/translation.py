@@ -151,7 +151,7 @@ def _result_warnings(output: Path, film: Film, avatar: CachedAvatar, pasted: int
             "covered, cut off or turned too far to be warped"
         )
     if avatar.has_alpha and output.suffix.lower() in OPAQUE:
-        yield f"{output.name} holds no opacity; .webm and pictures (.png) do"
+        yield f"{output.name} shows the avatar before black; .webm and pictures keep its opacity"
 
 
 def _licence_warnings(generator: Generator) -> Iterator[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.decoded_planes import can_take, decoded_planes
 from runtime.hdr import needs_mapping, to_srgb
-from runtime.image import Picture, check_size, turn
+from runtime.image import Picture, check_size, transparent, turn
 from runtime.media import MediaSource, source_name
 from runtime.pyramid import Pyramid
 
@@ -100,8 +100,7 @@ class FrameConverter:
         pixels = self._pixels(frame, size, "bgra" if has_alpha else "bgr24")
         upright = turn(pixels.astype(np.uint8, copy=False), self._orientation)
         if has_alpha:
-            colours = np.ascontiguousarray(upright[:, :, :3])
-            return Picture(Pyramid(colours), upright[:, :, 3].copy())
+            return transparent(upright[:, :, :3], upright[:, :, 3])
         return Picture(Pyramid(upright))
 
     def _pixels(

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from runtime.errors import TooLargeError, UnsupportedFormatError, VideoDecodeError
 from runtime.image_header import ImageHeader, read_header
 from runtime.media import MediaSource, source_name
+from runtime.opacity import Alpha, continued
 from runtime.pyramid import Pyramid
 from runtime.types import Frame, Planes
-
-#: uint8 ``(h, w)``, 255 is opaque.
-Alpha = NDArray[np.uint8]
 
 #: 8K video has 33 million pixels; more is a mistake or an attack.
 MAX_PIXELS = 64_000_000
@@ -25,7 +23,7 @@ class Picture:
     """One picture of an image or a video.
 
     Attributes:
-        pyramid: Its pixels; colours under transparency are kept as stored.
+        pyramid: Its pixels; where they are not seen, the colours of those that are go on.
         alpha: Opacity, ``None`` when the source has none.
     """
 
@@ -46,6 +44,12 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pyramid.size
+
+
+def transparent(colours: Frame, alpha: Alpha) -> Picture:
+    """Give a picture with opacity; both parts may be views."""
+    alpha = np.ascontiguousarray(alpha)
+    return Picture(Pyramid(continued(np.ascontiguousarray(colours), alpha)), alpha)
 
 
 def decode_image(
@@ -139,11 +143,10 @@ def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 def _split_channels(pixels: NDArray[np.uint8]) -> Picture:
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels == 4:
-        colours = np.ascontiguousarray(pixels[:, :, :3])
-        return Picture(Pyramid(colours), pixels[:, :, 3].copy())
+    if channels in {2, 4}:
+        colours = np.broadcast_to(pixels[:, :, :-1], (*pixels.shape[:2], 3))
+        return transparent(colours, pixels[:, :, -1])
     if channels == 3:
         return Picture(Pyramid(pixels))
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]
-    alpha = pixels[:, :, 1].copy() if channels == 2 else None
-    return Picture(Pyramid(np.repeat(grey[:, :, None], 3, axis=2)), alpha)
+    return Picture(Pyramid(np.repeat(grey[:, :, None], 3, axis=2)))

@@ -80,7 +80,7 @@ class FilmEncoder:
         size: Height and width in pixels, both even.
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
-        alpha: Keep the reference frames' opacity; WebM alone can, others show the colours.
+        alpha: Keep the reference frames' opacity; WebM alone can, others show them before black.
     """
 
     def __init__(

@@ -10,16 +10,11 @@ from numpy.typing import NDArray
 
 from runtime.errors import OptionError
 from runtime.frame_conversion import ROTATIONS
-from runtime.image import (
-    MAX_PIXELS,
-    Alpha,
-    Picture,
-    decode_image,
-    read_content,
-)
+from runtime.image import MAX_PIXELS, Picture, decode_image, read_content
 from runtime.image_header import is_image, read_header
 from runtime.media import MediaSource, source_name
 from runtime.muxing import EncodeOptions
+from runtime.opacity import Alpha
 from runtime.planes import encode_jpeg, even_size, render, to_bgr, to_planes
 from runtime.pyramid import Pyramid
 from runtime.resampling import MuxAudio

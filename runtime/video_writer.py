@@ -43,7 +43,7 @@ class VideoWriter:
         size: Height and width in pixels, both even.
         audio: Rate and channels of the sound, or ``None`` for a silent film.
         options: How to encode.
-        alpha: Keep the reference frames' opacity in a .webm film; other films show the colours.
+        alpha: Keep the reference frames' opacity in a .webm film; others show them before black.
         timer: Gets the encoder's busy time as the stage ``encode``.
 
     Raises:

@@ -104,12 +104,12 @@ def test_a_palette_image_with_transparency_gives_its_colours_and_its_opacity():
         b"\x89PNG\r\n\x1a\n"
         + png_chunk(b"IHDR", header)
         + png_chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
-        + png_chunk(b"tRNS", bytes([255, 7]))
+        + png_chunk(b"tRNS", bytes([255, 70]))
         + png_chunk(b"IDAT", zlib.compress(b"\0\0\1\0\0\1"))
         + png_chunk(b"IEND", b"")
     )
     assert read_image(png)[0].tolist() == [[0, 0, 255], [255, 0, 0]]
-    assert read_alpha(png).tolist() == [[255, 7], [255, 7]]
+    assert read_alpha(png).tolist() == [[255, 70], [255, 70]]
 
 
 def test_an_avif_image_is_read():
@@ -123,8 +123,8 @@ def test_a_heic_image_is_refused_with_the_way_out():
         read_image(heic)
 
 
-def test_opacity_comes_apart_and_colours_stay_as_stored():
-    picture = np.dstack([colourful(), np.tile(np.arange(96, dtype=np.uint8), (64, 1))])
+def test_opacity_comes_apart_and_colours_that_are_seen_stay_as_stored():
+    picture = np.dstack([colourful(), np.tile(np.arange(8, 104, dtype=np.uint8), (64, 1))])
     content = encoded(".png", picture)
     np.testing.assert_array_equal(read_image(content), picture[:, :, :3])
     np.testing.assert_array_equal(read_alpha(content), picture[:, :, 3])
