@@ -22,6 +22,7 @@ class Level:
         self._reference = reference
         self.is_upright = reference.angle == 0
         self.to_crop = invert_affine(crop_to_frame(reference.box, 0.0))
+        self._to_frame = self._from_frame = np.eye(2, 3, dtype=np.float32)
         if not self.is_upright:
             turned = crop_to_frame(reference.box, reference.angle)
             self._to_frame = compose_affine(turned, self.to_crop)
