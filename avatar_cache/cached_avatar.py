@@ -20,6 +20,7 @@ from avatar_cache.manifest import Manifest
 from avatar_cache.members import alpha_name, feature_name, segment_name
 from avatar_cache.stored_rows import StoredRows
 from runtime.errors import AvatarCorruptError
+from runtime.faces.facemesh import SCORE_FLOOR
 from runtime.faces.mesh_points import POINT_COUNT
 from runtime.types import COVER_SIZE, Cover, FaceBox, FaceCrop, Planes, ReferenceFrame
 from runtime.video import to_planes
@@ -215,6 +216,7 @@ class CachedAvatar:
             has_face=bool(row[5]),
             alpha=alpha,
             cover=self._cover(index),
+            is_known=bool(row[6] >= SCORE_FLOOR),
         )
 
     def _read_path(self) -> tuple[NDArray[np.float32], StoredRows]:

@@ -89,6 +89,8 @@ class ReferenceFrame:
         has_face: False where the frame is shown as it is.
         alpha: uint8 ``(h, w)`` opacity, or ``None`` for opaque frames.
         cover: What is in front of the face, in ``crop``; ``None`` where nothing is.
+        is_known: False where no face was recognized, as in a given box round an animal's: its
+            landmarks are those of a typical face.
     """
 
     index: int
@@ -101,6 +103,7 @@ class ReferenceFrame:
     has_face: bool = True
     alpha: NDArray[np.uint8] | None = None
     cover: Cover | None = None
+    is_known: bool = True
 
     @property
     def size(self) -> tuple[int, int]:

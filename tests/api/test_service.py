@@ -96,6 +96,14 @@ def test_the_report_names_the_method_that_made_the_frames(mouthpiece, speech, tm
     assert f"{report.frames} of {report.frames} frames was pasted" in said
 
 
+def test_a_box_round_what_is_no_face_is_pasted(mouthpiece, speech, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    in_box = AnimateOptions(box=(40, 220, 40, 210))
+    report = mouthpiece.animate(tmp_path / "noise.png", speech, tmp_path / "a.mp4", in_box)
+    assert report.blend == "mesh"
+
+
 def test_a_film_that_loses_an_avatars_opacity_says_so(mouthpiece, speech, tmp_path):
     opacity = np.full((512, 512, 1), 255, np.uint8)
     opacity[:, :100] = 0

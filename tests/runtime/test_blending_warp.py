@@ -198,6 +198,11 @@ def test_heads_are_warped_up_to_a_turn_of_45_degrees(reference, degrees, is_warp
     assert can_warp(turned(reference, degrees)) == is_warped
 
 
+def test_a_face_that_was_not_recognized_is_not_warped(reference):
+    assert can_warp(reference)
+    assert not can_warp(dataclasses.replace(reference, is_known=False))
+
+
 def test_a_face_turned_away_is_pasted_for_the_whole_utterance(reference):
     profile = turned(painted_reference(), 60)
     stage = make_blender(BlendOptions(method="warp"), rest=rest_of)

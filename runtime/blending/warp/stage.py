@@ -145,9 +145,10 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether a frame's landmarks carry a warp: frontal, whole, nothing in front."""
+    """Tell whether a frame's landmarks carry a warp: a face's, frontal, whole, uncovered."""
     height, width = reference.size
     points = reference.landmarks
     inside = ((points >= 0) & (points < (width, height))).all(-1)
     is_whole = int(np.count_nonzero(inside)) > 0.98 * len(points)
-    return is_whole and reference.cover is None and abs(yaw_of(points)) < MOST_YAW
+    is_clear = reference.is_known and is_whole and reference.cover is None
+    return is_clear and abs(yaw_of(points)) < MOST_YAW
