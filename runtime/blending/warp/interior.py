@@ -26,8 +26,8 @@ _LEAST_COVER = 0.02
 #: a frame is taken for showing its teeth; behind lips that hardly part own teeth keep this share.
 _MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
 _LEAST_OWN_LIGHT = 0.45
-#: Share of the lips' and gums' red in the light on own teeth where hardly any comes from outside.
-_THROWN_BACK = 0.3
+#: How much of own teeth's hue is lost in the dark.
+_HUE_LOST = 0.8
 #: How bright the tongue is where it lies highest, lit teeth being 1.
 _TONGUE = 0.3
 #: Light up to which teeth are as red as the flesh round them, and from which on they are white.
@@ -141,8 +141,10 @@ class Interior:
         level = self._palette.tooth[0] / own.tooth_luma
         level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * bright
         luma, chroma = teeth.luma * np.float32(level), teeth.chroma * np.float32(level)
-        red = halved(luma) * _hue(self._palette.flesh)
-        chroma += np.float32(_THROWN_BACK * (1 - bright)) * (red - chroma)
+        # What little light falls between lips that hardly part, lips and gums have thrown back.
+        tooth, flesh = _hue(self._palette.tooth), _hue(self._palette.flesh)
+        hue = tooth + np.float32(0.5 * (1 - bright) ** 2) * (flesh - tooth)
+        chroma += np.float32(_HUE_LOST * (1 - bright)) * (halved(luma) * hue - chroma)
         return Picture(luma, chroma), cover
 
     def _shadow(self, place: "_Place") -> Floats:
