@@ -153,7 +153,7 @@ class Mouthpiece:
                 progress=course.write,
                 cancel=cancel,
             )
-            report = report_of(output, film, prepared, animator, generator)
+            report = report_of(output, film, prepared, animator, generator, options)
         report = replace(report, elapsed_s=perf_counter() - start)
         logger.info(
             "animated %s: %d frames, %.2f s audio, rtf %.2f",

@@ -95,7 +95,12 @@ def provenance(generator: Generator) -> dict[str, str]:
 
 
 def report_of(
-    output: Path, film: Film, prepared: Prepared, animator: Animator, generator: Generator
+    output: Path,
+    film: Film,
+    prepared: Prepared,
+    animator: Animator,
+    generator: Generator,
+    options: AnimateOptions,
 ) -> AnimateReport:
     """Gather what one animation gave; its wall time is for the caller to fill in."""
     avatar, pasted = prepared.avatar, animator.pasted
@@ -118,6 +123,7 @@ def report_of(
         warnings=(
             *_avatar_warnings(avatar),
             *_result_warnings(output, film, avatar, pasted),
+            *_idle_options(options, is_pasted=pasted > 0 or animator.blend != "warp"),
             *_licence_warnings(generator),
         ),
     )
@@ -152,6 +158,18 @@ def _result_warnings(output: Path, film: Film, avatar: CachedAvatar, pasted: int
         )
     if avatar.has_alpha and output.suffix.lower() in OPAQUE:
         yield f"{output.name} shows the avatar before black; .webm and pictures keep its opacity"
+
+
+def _idle_options(options: AnimateOptions, *, is_pasted: bool) -> Iterator[str]:
+    """Say which options were given and changed nothing."""
+    given = {
+        "mouth_region_size": options.mouth_region_size is not None,
+        "blur_intensity": options.blur_intensity is not None,
+        "sharpen_mouth": options.sharpen_mouth,
+    }
+    idle = [name for name, is_given in given.items() if is_given]
+    if idle and not is_pasted:
+        yield f"{', '.join(idle)}: of no effect on warped mouths; choose another blend method"
 
 
 def _licence_warnings(generator: Generator) -> Iterator[str]:

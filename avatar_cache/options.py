@@ -70,7 +70,8 @@ class PrepareOptions:
             in get_args(OnMissingFace),
             f"face_id must not be negative: {self.face_id}": (self.face_id or 0) >= 0,
             "face_id and face_at exclude each other": None in (self.face_id, self.face_at),
-            f"box is less than {MIN_BOX_SIDE} pixels wide or high: {self.box}": _has_size(self.box),
+            f"box {order_given(self.box)} (top bottom left right) is less than {MIN_BOX_SIDE} "
+            "pixels wide or high": _has_size(self.box),
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -125,6 +126,11 @@ def source_digest(source: Path | bytes) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise VideoDecodeError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def order_given(box: FaceBox | None) -> str:
+    """Spell a box as Wav2Lip does: top, bottom, left, right."""
+    return "" if box is None else f"{box.y1} {box.y2} {box.x1} {box.x2}"
 
 
 def _has_size(box: FaceBox | None) -> bool:

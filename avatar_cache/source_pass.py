@@ -14,7 +14,7 @@ from avatar_cache import codec
 from avatar_cache.bundle_writer import BundleWriter
 from avatar_cache.covers import Found, with_covers
 from avatar_cache.members import alpha_name, segment_name
-from avatar_cache.options import PrepareOptions
+from avatar_cache.options import PrepareOptions, order_given
 from avatar_cache.spool import FaceSpool
 from avatar_cache.teeth import teeth_shown
 from runtime import boxes
@@ -195,7 +195,8 @@ def _in_box(
         height, width = picture.size
         if boxes.clip(box, picture.size) != box:
             raise OptionError(
-                f"box {tuple(box)} (x1, y1, x2, y2) leaves the {width} x {height} picture"
+                f"box {order_given(box)} (top bottom left right) leaves the {width} x {height} "
+                "picture"
             )
         score, landmarks = read_in(picture.pyramid, Roi.of_box(box, 1.25), settle)
         if score < SCORE_FLOOR:

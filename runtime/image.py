@@ -137,7 +137,7 @@ def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint16:
         return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if pixels.dtype != np.uint8:
-        return np.clip(np.nan_to_num(pixels.astype(np.float32)) * 255, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.nan_to_num(pixels), 0, 1) * 255).astype(np.uint8)
     return pixels.astype(np.uint8, copy=False)
 
 

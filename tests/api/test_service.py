@@ -96,6 +96,15 @@ def test_the_report_names_the_method_that_made_the_frames(mouthpiece, speech, tm
     assert f"{report.frames} of {report.frames} frames was pasted" in said
 
 
+@pytest.mark.parametrize(("blend", "is_told"), [("warp", True), ("mesh", False)])
+def test_who_sharpens_a_mouth_that_is_not_pasted_is_told(
+    mouthpiece, speech, tmp_path, blend, is_told
+):
+    options = AnimateOptions(blend=blend, sharpen_mouth=True)
+    report = mouthpiece.animate(SAMPLE, speech, tmp_path / "a.mp4", options)
+    assert any("sharpen_mouth" in said for said in report.warnings) == is_told
+
+
 def test_a_box_round_what_is_no_face_is_pasted(mouthpiece, speech, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "noise.png"), noise)

@@ -167,7 +167,7 @@ def test_a_given_box_is_used_as_it_is_and_nothing_is_searched(store, detector, c
 
 
 def test_a_box_outside_the_picture_is_refused(store, detector, portrait):
-    with pytest.raises(OptionError, match="leaves the 192 x 144"):
+    with pytest.raises(OptionError, match=r"box 0 90 0 500 .* leaves the 192 x 144"):
         store.add(portrait, options=PrepareOptions(box=FaceBox(0, 0, 500, 90)), detector=detector)
 
 

@@ -112,6 +112,14 @@ def test_a_palette_image_with_transparency_gives_its_colours_and_its_opacity():
     assert read_alpha(png).tolist() == [[255, 70], [255, 70]]
 
 
+def test_numbers_brighter_than_white_are_white():
+    picture = np.full((4, 4, 3), 0.5, np.float32)
+    picture[2:] = 3e38
+    levels = read_image(encoded(".tiff", picture))
+    assert set(levels[:2].ravel().tolist()) == {127}
+    assert (levels[2:] == 255).all()
+
+
 def test_an_avif_image_is_read():
     picture = np.full((64, 96, 3), (60, 120, 200), np.uint8)
     assert np.abs(read_image(encoded(".avif", picture)).astype(int) - picture).max() < 12
