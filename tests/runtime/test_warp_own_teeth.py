@@ -90,6 +90,16 @@ def test_own_teeth_are_darker_where_little_light_falls():
     assert dim[at].mean() < 0.7 * lit[at].mean()
 
 
+@pytest.mark.filterwarnings("error")
+def test_mouths_open_in_pictures_that_are_black():
+    reference = painted_reference()
+    black = dataclasses.replace(
+        reference, planes=to_planes(np.zeros((*reference.size, 3), np.uint8))
+    )
+    for teeth in (None, black):
+        assert np.isfinite(open_picture(black, teeth)).all()
+
+
 def test_a_stage_shows_the_teeth_that_it_was_given():
     reference = painted_reference()
     stage = make_blender(BlendOptions(method="warp"), teeth=with_teeth(reference))

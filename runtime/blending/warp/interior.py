@@ -1,8 +1,7 @@
-"""What is seen inside an open mouth.
+"""What is seen inside an open mouth: upper teeth fixed to the skull, and flesh behind them.
 
-A 96-pixel crop shows a soft grey average there. Its light is kept (how much tooth, how dark), but
-put on an upper row of teeth that is fixed to the skull, a dark cavity and a tongue, all in the
-picture's own light. A picture that shows its own upper teeth keeps them instead.
+The teeth are the avatar's own where it shows them, else drawn. How much light falls on them follows
+the movement of the lips, see ``inside``; its colour is the picture's.
 """
 
 from typing import NamedTuple
@@ -26,7 +25,8 @@ _LEAST_COVER = 0.02
 #: a frame is taken for showing its teeth; behind lips that hardly part own teeth keep this share.
 _MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
 _LEAST_OWN_LIGHT = 0.45
-#: How much of own teeth's hue is lost in the dark.
+#: Between closed lips this share of own teeth's hue is lost, half of it to the flesh round them: what
+#: little light falls there, lips and gums have thrown back.
 _HUE_LOST = 0.8
 #: How bright the tongue is where it lies highest, lit teeth being 1.
 _TONGUE = 0.3
@@ -141,7 +141,6 @@ class Interior:
         level = self._palette.tooth[0] / own.tooth_luma
         level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * bright
         luma, chroma = teeth.luma * np.float32(level), teeth.chroma * np.float32(level)
-        # What little light falls between lips that hardly part, lips and gums have thrown back.
         tooth, flesh = _hue(self._palette.tooth), _hue(self._palette.flesh)
         hue = tooth + np.float32(0.5 * (1 - bright) ** 2) * (flesh - tooth)
         chroma += np.float32(_HUE_LOST * (1 - bright)) * (halved(luma) * hue - chroma)
@@ -219,5 +218,5 @@ def _enlarged(grid: Floats, place: _Place) -> Floats:
 
 
 def _hue(colour: Floats) -> Floats:
-    """Give the chroma of a colour per luma, ``(2, 1, 1)``."""
-    return np.asarray((colour[1:] / colour[0])[:, None, None], np.float32)
+    """Give the chroma of a colour per luma, ``(2, 1, 1)``; that of black is grey's."""
+    return np.asarray((colour[1:] / max(float(colour[0]), 1.0))[:, None, None], np.float32)

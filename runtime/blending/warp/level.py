@@ -14,18 +14,16 @@ class Level:
 
     Attributes:
         is_upright: Level coordinates are the frame's.
-        to_crop: Affine from level coordinates to crop pixels.
     """
 
     def __init__(self, reference: ReferenceFrame) -> None:
         """Turn a frame by its face's angle, about the face box's middle."""
         self._reference = reference
         self.is_upright = reference.angle == 0
-        self.to_crop = invert_affine(crop_to_frame(reference.box, 0.0))
         self._to_frame = self._from_frame = np.eye(2, 3, dtype=np.float32)
         if not self.is_upright:
             turned = crop_to_frame(reference.box, reference.angle)
-            self._to_frame = compose_affine(turned, self.to_crop)
+            self._to_frame = compose_affine(turned, invert_affine(crop_to_frame(reference.box, 0)))
             self._from_frame = invert_affine(self._to_frame)
 
     def points(self, in_frame: Points) -> Points:
