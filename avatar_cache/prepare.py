@@ -156,7 +156,7 @@ def _manifest(
         has_alpha=seen.has_alpha,
         rest_index=rest_index,
         rest_opening=round(rest_opening, 4),
-        teeth_index=teeth_index(rows.facts, path, chosen),
+        teeth_index=teeth_index(rows.facts, path, chosen, seen.cuts),
         face_id=None if is_fixed else int(rows.facts["face_id"][chosen[path.has_face][0]]),
         faces=() if is_fixed else selection.summarize_faces(rows.facts, seen.fps),
         missing=selection.frame_ranges(~path.has_face),

@@ -57,16 +57,20 @@ def teeth_shown(picture: Pyramid, face: Detection) -> float:
     return float((bright * white).mean())
 
 
-def teeth_index(facts: Facts, path: FacePath, chosen: NDArray[np.intp]) -> int | None:
+def teeth_index(
+    facts: Facts, path: FacePath, chosen: NDArray[np.intp], cuts: list[int]
+) -> int | None:
     """Find the frame that shows its upper teeth best, from the front if possible.
 
-    An open mouth of a still picture is taken to show all that is to be seen. Where shots show
-    different people, nobody gets another one's teeth.
+    An open mouth of a still picture is taken to show all that is to be seen. Faces are numbered by
+    size in every shot, so nothing tells whether the next shot shows somebody else: of films with
+    several, none is taken, and nobody gets another one's teeth.
 
     Args:
         facts: Of all faces found.
         path: The animated face's way.
         chosen: The animated face's row in every frame.
+        cuts: Frames at which a new shot begins.
 
     Returns:
         Its index; ``None`` when no frame shows them.
@@ -75,7 +79,7 @@ def teeth_index(facts: Facts, path: FacePath, chosen: NDArray[np.intp]) -> int |
     seen = facts[chosen[known]]
     if len(chosen) == 1:
         return 0 if known.size and seen["opening"][0] > OPEN_STILL else None
-    if len(set(seen["face_id"].tolist())) > 1:
+    if cuts:
         return None
     shown = np.where(seen["is_covered"], 0, seen["teeth"]) * (1 - seen["yaw"])
     return int(known[shown.argmax()]) if shown.max(initial=0) >= _ENOUGH else None

@@ -66,7 +66,7 @@ def chosen_frame(tmp_path, faces, shown, *, covered=(), cuts=()):
         chosen = selection.choose_rows(rows.facts, len(faces), list(cuts), None)
         framing = Framing(size=(400, 600), fps=25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
         path = face_path.build_path(rows, chosen, list(cuts), PrepareOptions(), framing)
-        return teeth_index(rows.facts, path, chosen)
+        return teeth_index(rows.facts, path, chosen, list(cuts))
 
 
 def test_the_frame_that_shows_most_is_taken(tmp_path):
@@ -83,8 +83,9 @@ def test_what_is_covered_or_too_dark_is_not_taken(tmp_path):
     assert chosen_frame(tmp_path, [face(0.2)] * 3, [0.01, 0.5, 0.05], covered=[1]) is None
 
 
-def test_people_in_other_shots_do_not_get_these_teeth(tmp_path):
-    other = dataclasses.replace(face(0.2), face_id=1)
+@pytest.mark.parametrize("number", [0, 1])
+def test_people_in_other_shots_do_not_get_these_teeth_however_numbered(tmp_path, number):
+    other = dataclasses.replace(face(0.2), face_id=number)
     assert chosen_frame(tmp_path, [face(0.2), other], [0.3, 0.5], cuts=[1]) is None
 
 
