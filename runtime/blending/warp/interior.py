@@ -25,7 +25,7 @@ _LEAST_COVER = 0.02
 #: a frame is taken for showing its teeth; behind lips that hardly part own teeth keep this share.
 _MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
 _LEAST_OWN_LIGHT = 0.45
-#: Between closed lips this share of own teeth's hue is lost, half of it to the flesh round them: what
+#: Between closed lips this share of own teeth's hue is lost, half of it to the flesh around: what
 #: little light falls there, lips and gums have thrown back.
 _HUE_LOST = 0.8
 #: How bright the tongue is where it lies highest, lit teeth being 1.
