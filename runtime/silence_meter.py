@@ -5,6 +5,7 @@ import numpy as np
 from runtime.blending.measures import opening
 from runtime.faces import FaceMesh, Roi
 from runtime.faces.facemesh import read_in
+from runtime.faces.shots import ShotDetector
 from runtime.planes import shown_planes
 from runtime.pyramid import Pyramid
 from runtime.types import Patch
@@ -14,12 +15,14 @@ class SilenceMeter:
     """Sums the change of the inner-lip opening between neighbouring silent frames.
 
     A picture that is shown again (the rest mouth of a still avatar) is known not to have moved
-    and costs nothing; others cost one run of the landmark network.
+    and costs nothing; others cost one run of the landmark network. Other lips after a cut, or where
+    a video begins anew, are no movement.
     """
 
     def __init__(self, mesh: FaceMesh | None) -> None:
         """Measure with ``mesh``; ``None`` measures nothing."""
         self._mesh = mesh
+        self._shots = ShotDetector()
         self._last: Patch | None = None
         self._opening = 0.0
         self._moved = 0.0
@@ -38,8 +41,10 @@ class SilenceMeter:
         if self._last is not None and _shows_the_same(patch, self._last):
             self._pairs += 1
             return
-        now = self._read(self._mesh, patch)
-        if self._last is not None:
+        picture = Pyramid(shown_planes(patch))
+        now = self._read(self._mesh, picture, patch)
+        is_cut = self._shots.is_cut(picture)
+        if self._last is not None and not is_cut:
             self._moved += abs(now - self._opening)
             self._pairs += 1
         self._last, self._opening = patch, now
@@ -50,9 +55,9 @@ class SilenceMeter:
         return 100.0 * self._moved / self._pairs if self._pairs else None
 
     @staticmethod
-    def _read(mesh: FaceMesh, patch: Patch) -> float:
+    def _read(mesh: FaceMesh, picture: Pyramid, patch: Patch) -> float:
         roi = Roi.of_landmarks(patch.reference.landmarks)
-        _, landmarks = read_in(Pyramid(shown_planes(patch)), roi, mesh.landmarks)
+        _, landmarks = read_in(picture, roi, mesh.landmarks)
         return float(opening(landmarks))
 
 

@@ -1,5 +1,7 @@
 """The laws of measuring lips in silence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,14 @@ def test_a_picture_shown_again_costs_no_look(reference):
         meter.observe(shown(reference, 100), is_silent=True)
     assert mesh.looks == 1
     assert meter.motion == 0.0
+
+
+def test_other_lips_after_a_cut_are_no_movement(reference):
+    other = dataclasses.replace(reference, planes=255 - reference.planes)
+    meter = SilenceMeter(BrightnessMesh())
+    for frame, level in ((reference, 100), (reference, 110), (other, 200), (other, 200)):
+        meter.observe(shown(frame, level), is_silent=True)
+    assert meter.motion == pytest.approx(100 * (0.01 + 0) / 2, rel=0.2)
 
 
 def test_speech_between_two_silences_is_no_movement_of_silence(reference):
