@@ -4,6 +4,7 @@ The teeth are the avatar's own where it shows them, else drawn. How much light f
 the movement of the lips, see ``inside``; its colour is the picture's.
 """
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -22,14 +23,14 @@ from runtime.types import FaceBox
 _LINE_SHADE = 0.75
 _LEAST_COVER = 0.02
 #: Cells of the light between the lips that are the mouth's middle, and how much light they get when
-#: a frame is taken for showing its teeth; behind lips that hardly part own teeth keep this share.
+#: a frame is taken for showing its teeth; between closed lips own teeth keep this share.
 _MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
-_LEAST_OWN_LIGHT = 0.45
+_LEAST_OWN_LIGHT = 0.4
 #: Between closed lips this share of own teeth's hue is lost, half of it to the flesh around: what
 #: little light falls there, lips and gums have thrown back.
 _HUE_LOST = 0.8
 #: How bright the tongue is where it lies highest, lit teeth being 1.
-_TONGUE = 0.3
+_TONGUE = 0.45
 #: Light up to which teeth are as red as the flesh round them, and from which on they are white.
 _REDDISH, _WHITE = 0.1, 0.5
 
@@ -139,7 +140,7 @@ class Interior:
         top = there.y + (place.top - np.float32(here.y)) * scale
         teeth, cover = own.at(there.column(here.beside(place.x)), rows, top)
         level = self._palette.tooth[0] / own.tooth_luma
-        level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * bright
+        level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * math.sqrt(bright)
         luma, chroma = teeth.luma * np.float32(level), teeth.chroma * np.float32(level)
         tooth, flesh = _hue(self._palette.tooth), _hue(self._palette.flesh)
         hue = tooth + np.float32(0.5 * (1 - bright) ** 2) * (flesh - tooth)

@@ -19,7 +19,7 @@ _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
 #: Teeth in photographs, relative to their brightest channel: medians over seven smiles.
 _IVORY = np.array([0.78, 0.87, 1.0], np.float32)
 #: The unlit inside of a mouth, relative to the skin (blue, green, red).
-_INNER = np.array([0.12, 0.095, 0.15], np.float32)
+_INNER = np.array([0.16, 0.127, 0.2], np.float32)
 #: Skin whose darkest channel lies this far below its brightest is in full colour.
 _COLOURED = 0.2
 _ZERO = np.array([BLACK, GREY, GREY], np.float32)

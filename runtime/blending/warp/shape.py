@@ -150,7 +150,7 @@ class MouthShape:
         upper, lower = self.points[UPPER_ROWS].copy(), self.points[LOWER_ROWS].copy()
         middle = (upper[3] + lower[3]) / 2
         off = np.zeros((11, 2), np.float32)
-        off[:, 1] = 0.025 * self.seam * np.sqrt(_ARCH)
+        off[:, 1] = 0.014 * self.seam * np.sqrt(_ARCH)
         for rows, sign in ((upper, -1), (lower, 1)):
             step = (1 - self.seam) * (middle - rows[3])
             step[[0, 10]] = 0
