@@ -16,6 +16,7 @@ from runtime.blending.warp.spline import Spline, kernel, spline_system
 from runtime.blending.warp.surface import Surface, samples
 from runtime.blending.warp.teeth import Teeth
 from runtime.crops import cut_crop
+from runtime.planes import to_planes
 from runtime.types import FaceBox
 from tests.runtime.painted_face import frame_of, painted_reference, shown, spoken
 
@@ -196,6 +197,16 @@ def test_a_turned_head_opens_its_mouth_as_high_as_one_that_looks_here(reference)
 @pytest.mark.parametrize(("degrees", "is_warped"), [(30, True), (-40, True), (60, False)])
 def test_heads_are_warped_up_to_a_turn_of_45_degrees(reference, degrees, is_warped):
     assert can_warp(turned(reference, degrees)) == is_warped
+
+
+@pytest.mark.parametrize(("cut_at", "is_warped"), [(152, True), (17, False)])
+def test_a_chin_may_be_cut_off_but_not_the_mouth(reference, cut_at, is_warped):
+    height = int(reference.landmarks[cut_at, 1]) // 2 * 2 - 2
+    frame = np.ascontiguousarray(frame_of(reference)[:height])
+    cut = dataclasses.replace(reference, planes=to_planes(frame))
+    assert can_warp(cut) == is_warped
+    patches = warped(cut, [spoken(reference, 0.8)] * 3)
+    assert [shown(patch).shape for patch in patches] == [frame.shape] * 3
 
 
 def test_a_face_that_was_not_recognized_is_not_warped(reference):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.blending.lips import LIPS
 from runtime.blending.mesh import Mesh
 from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
@@ -28,6 +29,8 @@ HEARD_SMOOTHING = np.array([0.0, 0.1, 0.8, 0.1, 0.0], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
 #: Heads turned further than this (45 degrees) show too little of one lip corner.
 MOST_YAW = 1.1
+#: Share of a face's points that must lie in the frame.
+LEAST_INSIDE = 0.85
 
 
 class _Waiting(NamedTuple):
@@ -145,10 +148,11 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether a frame's landmarks carry a warp: a face's, frontal, whole, uncovered."""
+    """Tell whether a frame's landmarks carry a warp: a frontal face's, its mouth seen and uncovered."""
     height, width = reference.size
     points = reference.landmarks
     inside = ((points >= 0) & (points < (width, height))).all(-1)
-    is_whole = int(np.count_nonzero(inside)) > 0.98 * len(points)
-    is_clear = reference.is_known and is_whole and reference.cover is None
+    # Where a chin or a cheek is cut off, what is left of it moves; points beyond are guessed.
+    is_seen = bool(inside[LIPS].all() and inside.mean() >= LEAST_INSIDE)
+    is_clear = reference.is_known and is_seen and reference.cover is None
     return is_clear and abs(yaw_of(points)) < MOST_YAW
