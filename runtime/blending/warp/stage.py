@@ -148,7 +148,7 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether a frame's landmarks carry a warp: a frontal face's, its mouth seen and uncovered."""
+    """Tell whether landmarks carry a warp: a frontal face's, its mouth seen and uncovered."""
     height, width = reference.size
     points = reference.landmarks
     inside = ((points >= 0) & (points < (width, height))).all(-1)
