@@ -64,12 +64,12 @@ def test_teeth_stay_in_the_middle_of_a_face_that_is_elsewhere():
     teeth = with_teeth(painted_reference())
     moved = painted_reference()
     frame = np.roll(to_bgr(moved.planes), (10, 24), (0, 1))
-    landmarks = moved.landmarks + np.float32([24, 10])
+    landmarks = moved.landmarks + np.array([24, 10], np.float32)
     x1, y1, x2, y2 = moved.box
     box = type(moved.box)(x1 + 24, y1 + 10, x2 + 24, y2 + 10)
     moved = dataclasses.replace(moved, planes=to_planes(frame), landmarks=landmarks, box=box)
     here, there = (blue_in(open_picture(r, teeth)) for r in (painted_reference(), moved))
-    assert np.abs(there.mean(0) - here.mean(0) - (10, 24)).max() < 1.5
+    assert np.abs(there.mean(0) - here.mean(0) - np.array([10, 24])).max() < 1.5
 
 
 def test_a_picture_with_its_own_teeth_shows_them_where_they_are():

@@ -151,7 +151,7 @@ def can_warp(reference: ReferenceFrame) -> bool:
     """Tell whether landmarks carry a warp: a frontal face's, its mouth seen and uncovered."""
     height, width = reference.size
     points = reference.landmarks
-    inside = ((points >= 0) & (points < (width, height))).all(-1)
+    inside = np.all((points >= 0) & (points < (width, height)), axis=-1)
     # Where a chin or a cheek is cut off, what is left of it moves; points beyond are guessed.
     is_seen = bool(inside[LIPS].all() and inside.mean() >= LEAST_INSIDE)
     is_clear = reference.is_known and is_seen and reference.cover is None
