@@ -6,6 +6,7 @@ lips; it was trained on the mouth of a real speaker, see ``training/mouth_inside
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -62,6 +63,7 @@ class InsideLight:
         return np.asarray(lit ** np.float32(_SOFT) * parted, np.float32)
 
 
+@cache
 def _bundled() -> Mapping[str, NDArray[np.floating]]:
     with (files("runtime.blending.warp") / "inside.npz").open("rb") as stored:
         weights = np.load(stored, allow_pickle=False)
