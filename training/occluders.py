@@ -137,6 +137,7 @@ _THINGS: dict[str, Callable[[Random], tuple[Mask, Mask]]] = {
     "second hand": _hand,
     "microphone": _microphone,
     "stick": _stick,
+    "second stick": _stick,
     "cup": _cup,
     "blob": _blob,
     "cloth": _cloth,

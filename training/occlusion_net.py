@@ -17,6 +17,7 @@ from torch.nn import functional
 from runtime.types import CROP_SIZE, Frame, Mask
 from training.corpus import Corpus
 from training.occluders import SIDE, disguise, occlude
+from training.turning import MeshWithDepth, turned_faces
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,14 @@ def clean_faces(data: Corpus, *, per_clip: int = 3) -> NDArray[np.uint8]:
         frames = data.read(entry).frames
         faces += [frames[i] for i in np.linspace(0, len(frames) - 1, per_clip).astype(int)]
     return np.stack(faces)
+
+
+def with_turned(
+    faces: NDArray[np.uint8], mesh: MeshWithDepth, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Add every face turned aside; what beards and shadows it is given turn with it."""
+    worn = [disguise(face, rng) if rng.random() < DISGUISED else face for face in faces]
+    return np.concatenate([faces, turned_faces(np.stack(worn), mesh, rng)])
 
 
 def train_occlusion_net(
@@ -159,8 +168,8 @@ def _view(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _recoloured(crop: Frame, rng: np.random.Generator) -> Frame:
     """Change light, colours, sharpness and noise as cameras and codecs do."""
-    if rng.random() < 0.15:
-        crop = np.asarray(cv2.medianBlur(crop, int(rng.choice([3, 5]))), np.uint8)
+    if rng.random() < 0.3:
+        crop = _painted(crop, rng)
     picture = crop.astype(np.float32)
     grey = picture.mean(-1, keepdims=True)
     vividness = 0.0 if rng.random() < 0.12 else rng.uniform(0.5, 1.7)
@@ -171,6 +180,14 @@ def _recoloured(crop: Frame, rng: np.random.Generator) -> Frame:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.3))
     picture = picture + rng.standard_normal(picture.shape, np.float32) * rng.uniform(0, 7)
     return np.asarray(np.clip(picture, 0, 255), np.uint8)
+
+
+def _painted(crop: Frame, rng: np.random.Generator) -> Frame:
+    """Smooth a face as painters and renderers do: without pores, with its contours."""
+    if rng.random() < 0.5:
+        return np.asarray(cv2.medianBlur(crop, int(rng.choice([3, 5]))), np.uint8)
+    colour, space = rng.uniform(20, 90), rng.uniform(2, 5)
+    return np.asarray(cv2.bilateralFilter(crop, 7, colour, space), np.uint8)
 
 
 def _loss(found: Tensor, covers: Tensor) -> Tensor:

@@ -174,11 +174,15 @@ def expert(chosen: argparse.Namespace) -> None:
 
 def occlusion(chosen: argparse.Namespace) -> None:
     """Train the network that finds what is in front of a face."""
+    from training import occlusion_net as nets
     from training.corpus import Corpus
-    from training.occlusion_net import clean_faces, export_occlusion_net, train_occlusion_net
+    from training.turning import MeshWithDepth
 
-    faces = clean_faces(Corpus(chosen.data))
-    export_occlusion_net(train_occlusion_net(faces, chosen.steps, seed=chosen.seed), chosen.out)
+    rng = np.random.default_rng(chosen.seed)
+    faces = nets.clean_faces(Corpus(chosen.data))
+    faces = nets.with_turned(faces, MeshWithDepth(chosen.models), rng)
+    net = nets.train_occlusion_net(faces, chosen.steps, seed=chosen.seed)
+    nets.export_occlusion_net(net, chosen.out)
 
 
 def evaluate(chosen: argparse.Namespace) -> None:

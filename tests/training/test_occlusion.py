@@ -9,13 +9,16 @@ import torch
 
 from runtime.blending.occlusion import _build
 from runtime.faces.compiled import FaceNetwork
+from tests.runtime import faces_toy
 from training.occluders import disguise, occlude
 from training.occlusion_net import (
     OcclusionNet,
     clean_faces,
     export_occlusion_net,
     train_occlusion_net,
+    with_turned,
 )
+from training.turning import MeshWithDepth
 
 FACE = np.full((128, 128, 3), (120, 150, 200), np.uint8)
 
@@ -46,8 +49,10 @@ def test_the_engine_computes_what_was_trained(tmp_path):
     assert engine(crop[None])[0].reshape(48, 48) == pytest.approx(expected, abs=2e-3)
 
 
-def test_training_gives_a_network_ready_for_use(tiny_corpus):
-    faces = clean_faces(tiny_corpus)
-    assert faces.shape[1:] == (128, 128, 3)
+def test_training_gives_a_network_ready_for_use(tiny_corpus, tmp_path):
+    straight = clean_faces(tiny_corpus)
+    mesh = MeshWithDepth(faces_toy.facemesh(tmp_path / "facemesh.xml").parent)
+    faces = with_turned(straight, mesh, np.random.default_rng(0))
+    assert faces.shape == (2 * len(straight), 128, 128, 3)
     net = train_occlusion_net(faces, 2, batch=2)
     assert not any(parameter.requires_grad for parameter in net.parameters())
