@@ -267,6 +267,14 @@ def test_teeth_are_at_most_half_as_far_from_skin_as_grey_is():
     assert (natural[4:] == mouth[4:]).all()
 
 
+def test_teeth_are_not_green_beside_pink_skin():
+    face = np.full((8, 8, 3), (150, 160, 230), np.uint8)
+    mouth = np.full((8, 8, 3), (160, 180, 190), np.uint8)
+    blue, green, red = without_cast(mouth, face)[0, 0].astype(int)
+    assert (blue, red) == (157, 190)
+    assert green <= (blue + red) / 2
+
+
 @pytest.mark.parametrize("colour", [(80, 120, 160), (120, 120, 120), (200, 120, 100)])
 def test_a_mouth_in_the_colours_of_its_face_keeps_them(colour):
     face = np.full((8, 8, 3), colour, np.uint8)
