@@ -56,6 +56,7 @@ class Canvas:
         crop: The face the mouth was generated for, float32 ``(96, 96, 3)``.
         colours: Look-up table for the mouth, uint8 ``(256, 1, 3)``; ``None`` when no match is
             wanted.
+        teeth: Gives teeth their colour, in ``lip_window``.
     """
 
     area: MouthRegion
@@ -68,6 +69,7 @@ class Canvas:
     inside: Mask
     crop: NDArray[np.float32]
     colours: NDArray[np.uint8] | None
+    teeth: tone.NaturalTeeth
 
 
 class Change(NamedTuple):
@@ -126,6 +128,7 @@ def prepare_canvas(
         inside=inside,
         crop=crop,
         colours=colours,
+        teeth=tone.NaturalTeeth(reference.crop[lip_window]),
     )
 
 
@@ -134,7 +137,7 @@ def tuned_mouth(canvas: Canvas, mouth: MouthCrop, options: BlendOptions) -> Mout
     if canvas.colours is not None:
         mouth = np.asarray(cv2.LUT(mouth, canvas.colours), np.uint8)
         at = canvas.lip_window
-        mouth[at] = tone.without_cast(mouth[at], canvas.area.reference.crop[at])
+        mouth[at] = canvas.teeth.of(mouth[at])
     if options.sharpen_mouth:
         mouth = tone.sharpen_crop(mouth, options.sharpen_amount)
     return mouth

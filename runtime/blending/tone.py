@@ -48,30 +48,42 @@ def gain_table(gain: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.round(255 * bent), np.uint8)[:, None]
 
 
-def without_cast(mouth: Frame, face: Frame) -> Frame:
-    """Take from a mouth the green and the blue that its face does not have there.
+class NaturalTeeth:
+    """Takes from mouths of one face the green and the blue that it does not have there.
 
     Generated teeth come out greenish. The light that makes skin reddish makes white reddish too;
     green and blue may stand to red at most half way between skin and grey, and green to the mean of
     both as in teeth or skin; or as in the face at this place.
-
-    Args:
-        mouth: uint8 ``(h, w, 3)`` BGR, a generated mouth or part of one.
-        face: The same part of the face it was generated for.
     """
-    *others, red = cv2.split(mouth)
-    *own, own_red = cv2.split(face)
-    *skin, skin_red, _ = cv2.mean(face)
-    capped = []
-    for colour, own_colour, level in zip(others, own, skin, strict=True):
-        share = (1 + level / max(skin_red, 1.0)) / 2
-        excess = cv2.subtract(own_colour, cv2.convertScaleAbs(own_red, alpha=share))
-        capped.append(cv2.min(colour, cv2.add(cv2.convertScaleAbs(red, alpha=share), excess)))
-    blue, green = capped
-    half = max(_TEETH_GREEN, skin[1] * 2 / max(skin[0] + skin_red, 1.0)) / 2
-    excess = cv2.subtract(own[1], cv2.addWeighted(own[0], half, own_red, half, 0))
-    green = cv2.min(green, cv2.add(cv2.addWeighted(blue, half, red, half, 0), excess))
-    return np.asarray(cv2.merge([blue, green, red]), np.uint8)
+
+    def __init__(self, face: Frame) -> None:
+        """Look at the face once.
+
+        Args:
+            face: uint8 ``(h, w, 3)`` BGR, where mouths will be.
+        """
+        blue, green, red = cv2.split(face)
+        *skin, skin_red, _ = cv2.mean(face)
+        self._shares = [(1 + level / max(skin_red, 1.0)) / 2 for level in skin]
+        self._excess = [
+            cv2.subtract(own, cv2.convertScaleAbs(red, alpha=share))
+            for own, share in zip((blue, green), self._shares, strict=True)
+        ]
+        self._half = max(_TEETH_GREEN, skin[1] * 2 / max(skin[0] + skin_red, 1.0)) / 2
+        self._green_excess = cv2.subtract(green, self._between(blue, red))
+
+    def of(self, mouth: Frame) -> Frame:
+        """Give a mouth, or the same part of it, in colours that teeth can have."""
+        *others, red = cv2.split(mouth)
+        blue, green = (
+            cv2.min(colour, cv2.add(cv2.convertScaleAbs(red, alpha=share), excess))
+            for colour, share, excess in zip(others, self._shares, self._excess, strict=True)
+        )
+        green = cv2.min(green, cv2.add(self._between(blue, red), self._green_excess))
+        return np.asarray(cv2.merge([blue, green, red]), np.uint8)
+
+    def _between(self, blue: cv2.typing.MatLike, red: cv2.typing.MatLike) -> cv2.typing.MatLike:
+        return cv2.addWeighted(blue, self._half, red, self._half, 0)
 
 
 def sharpen_crop(mouth: MouthCrop, amount: float) -> MouthCrop:

@@ -10,7 +10,7 @@ from runtime.blending import METHODS, PRESETS, BlendOptions, first_row, make_ble
 from runtime.blending.hd import enhance
 from runtime.blending.paste import crop_points
 from runtime.blending.region import crop_to_frame
-from runtime.blending.tone import crispness, grain_pattern, strongest, without_cast
+from runtime.blending.tone import NaturalTeeth, crispness, grain_pattern, strongest
 from runtime.errors import OptionError
 from runtime.planes import patch_bgr, to_bgr
 from runtime.types import CROP_SIZE, FaceBox
@@ -262,7 +262,7 @@ def test_teeth_are_at_most_half_as_far_from_skin_as_grey_is():
     face = np.full((8, 8, 3), (80, 120, 160), np.uint8)
     mouth = np.full((8, 8, 3), (130, 150, 120), np.uint8)
     mouth[4:] = (60, 80, 140)
-    natural = without_cast(mouth, face)
+    natural = NaturalTeeth(face).of(mouth)
     assert (natural[:4] == (90, 105, 120)).all()
     assert (natural[4:] == mouth[4:]).all()
 
@@ -270,7 +270,7 @@ def test_teeth_are_at_most_half_as_far_from_skin_as_grey_is():
 def test_teeth_are_not_green_beside_pink_skin():
     face = np.full((8, 8, 3), (150, 160, 230), np.uint8)
     mouth = np.full((8, 8, 3), (160, 180, 190), np.uint8)
-    blue, green, red = without_cast(mouth, face)[0, 0].astype(int)
+    blue, green, red = NaturalTeeth(face).of(mouth)[0, 0].astype(int)
     assert (blue, red) == (157, 190)
     assert green <= (blue + red) / 2
 
@@ -279,6 +279,6 @@ def test_teeth_are_not_green_beside_pink_skin():
 def test_a_mouth_in_the_colours_of_its_face_keeps_them(colour):
     face = np.full((8, 8, 3), colour, np.uint8)
     face[4:] //= 2
-    assert (without_cast(face, face) == face).all()
+    assert (NaturalTeeth(face).of(face) == face).all()
     brighter = face + np.uint8(30) if len(set(colour)) == 1 else face
-    assert (without_cast(brighter, face) == brighter).all()
+    assert (NaturalTeeth(face).of(brighter) == brighter).all()
