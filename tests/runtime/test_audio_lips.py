@@ -14,6 +14,7 @@ from runtime.mel import melspectrogram
 from tests.conftest import ToyAvatar, ToyModelFile, silence, tone, toy_lips
 from tests.runtime.networks import CountingGenerator
 from tests.runtime.painted_face import painted_reference, shown
+from tests.runtime.test_warp_own_teeth import blue_in, with_teeth
 
 WARP = StreamOptions(blend=BlendOptions(method="warp"))
 
@@ -75,6 +76,17 @@ def test_a_face_that_can_be_warped_needs_no_mouth_and_opens_with_the_sound(gener
     assert generator.asked == 0
     assert opening(patches[10], patches[0]) == 0
     assert opening(patches[40], patches[0]) > 0.2
+
+
+def test_a_film_shows_the_avatars_own_teeth(generator):
+    films = []
+    for teeth in (None, with_teeth(painted_reference())):
+        avatar = PaintedAvatar()
+        avatar.teeth_frame = teeth
+        films.append(list(Animator(generator).stream(avatar, [tone(1.0)], WARP)))
+    without, own = (max(len(blue_in(shown(patch))) for patch in film) for film in films)
+    assert without == 0
+    assert own > 20
 
 
 def test_frames_that_cannot_be_warped_are_drawn_and_nobody_is_overtaken(generator):

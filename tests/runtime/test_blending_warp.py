@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.blending import BlendOptions, make_blender, sharpness
+from runtime.blending.lips import INNER_LOWER
 from runtime.blending.measures import opening, silence_motion
 from runtime.blending.paste import crop_points
 from runtime.blending.warp import can_warp
@@ -109,7 +110,7 @@ def test_the_mouth_of_a_grey_picture_is_grey(reference):
     planes[reference.size[0] :] = 128
     palette = Palette.of(planes, reference.landmarks, 100.0)
     coloured = Palette.of(reference.planes, reference.landmarks, 100.0)
-    for part, like in zip(palette[:3], coloured[:3], strict=True):
+    for part, like in zip(palette[:2], coloured[:2], strict=True):
         assert not part[1:].any()
         assert like[1:].any()
 
@@ -207,6 +208,27 @@ def test_a_chin_may_be_cut_off_but_not_the_mouth(reference, cut_at, is_warped):
     assert can_warp(cut) == is_warped
     patches = warped(cut, [spoken(reference, 0.8)] * 3)
     assert [shown(patch).shape for patch in patches] == [frame.shape] * 3
+
+
+def test_an_open_mouth_needs_room_below_to_close(reference):
+    landmarks = reference.landmarks.copy()
+    landmarks[INNER_LOWER, 1] += 20 * np.sin(np.linspace(0, np.pi, 11))
+    height = int(landmarks[17, 1]) // 2 * 2 + 10
+    cut = to_planes(np.ascontiguousarray(frame_of(reference)[:height]))
+    closed, opened = (
+        dataclasses.replace(reference, planes=cut, landmarks=points)
+        for points in (reference.landmarks, landmarks)
+    )
+    assert can_warp(closed)
+    assert not can_warp(opened)
+
+
+def test_a_face_half_out_of_the_picture_is_not_warped(reference):
+    beyond = int(reference.landmarks[61, 0]) // 2 * 2 - 4
+    frame = np.ascontiguousarray(frame_of(reference)[:, beyond:])
+    landmarks = reference.landmarks - np.array([beyond, 0], np.float32)
+    cut = dataclasses.replace(reference, planes=to_planes(frame), landmarks=landmarks)
+    assert not can_warp(cut)
 
 
 def test_a_face_that_was_not_recognized_is_not_warped(reference):

@@ -6,7 +6,7 @@ import pytest
 from runtime.blending.lips import apply_affine
 from runtime.blending.warp.inside import GRID, InsideLight
 from runtime.blending.warp.picture import WarpPicture
-from runtime.planes import split_planes
+from runtime.planes import patch_bgr, split_planes
 from tests.runtime.painted_face import painted_reference
 
 
@@ -23,6 +23,10 @@ def test_the_wider_a_mouth_opens_the_more_light_falls_on_its_teeth():
     lit = [inside.of(opened(by))[2:6, 8:12].mean() for by in (0.06, 0.12, 0.2)]
     assert lit[0] < lit[1] < lit[2]
     assert lit[0] < 0.6 * lit[2]
+
+
+def test_between_closed_lips_it_is_dark():
+    assert InsideLight().of(opened(0.0)).max() == 0
 
 
 def test_the_corners_of_an_open_mouth_are_darker_than_its_middle():
@@ -55,3 +59,18 @@ def test_teeth_are_bright_where_the_light_falls(column):
     place = patch.region.x1 + np.flatnonzero((brighter > 20).any(0)).mean()
     cell = float(right - left) / GRID[1]
     assert place == pytest.approx(left + (column + 0.5) * cell, abs=0.6 * cell)
+
+
+def test_what_is_behind_the_teeth_is_brighter_at_the_bottom_and_red():
+    picture = WarpPicture(painted_reference())
+    pose = picture.shape.pose(opened(0.4))
+    patch = picture.render(pose, np.ones(GRID, np.float32))
+    upper, lower = (
+        apply_affine(picture.shape.to_frame, rows[3]) for rows in (pose.upper, pose.lower)
+    )
+    x = int(upper[5, 0]) - patch.region.x1
+    top, bottom = (int(rows[5, 1]) - patch.region.y1 for rows in (upper, lower))
+    column = patch_bgr(patch)[(top + bottom) // 2 : bottom - 3, x].astype(int)
+    darkest, lowest = column[column.sum(1).argmin()], column[-1]
+    assert lowest.sum() > darkest.sum() + 20
+    assert lowest[2] > lowest[1] + 10

@@ -26,6 +26,8 @@ _LEAST_COVER = 0.02
 #: a frame is taken for showing its teeth; between closed lips own teeth keep this share.
 _MIDDLE, _OWN_LIT = np.s_[2:6, 7:13], 0.85
 _LEAST_OWN_LIGHT = 0.4
+#: Own teeth are not made brighter than this many times what they were.
+_MOST_LIGHT = 2.0
 #: Between closed lips this share of own teeth's hue is lost, half of it to the flesh around: what
 #: little light falls there, lips and gums have thrown back.
 _HUE_LOST = 0.8
@@ -139,7 +141,7 @@ class Interior:
         rows = there.y + (place.y - np.float32(here.y)) * scale
         top = there.y + (place.top - np.float32(here.y)) * scale
         teeth, cover = own.at(there.column(here.beside(place.x)), rows, top)
-        level = self._palette.tooth[0] / own.tooth_luma
+        level = min(self._palette.light / own.light, _MOST_LIGHT)
         level *= _LEAST_OWN_LIGHT + (1 - _LEAST_OWN_LIGHT) * math.sqrt(bright)
         luma, chroma = teeth.luma * np.float32(level), teeth.chroma * np.float32(level)
         tooth, flesh = _hue(self._palette.tooth), _hue(self._palette.flesh)

@@ -58,7 +58,7 @@ class OwnTeeth:
 
     Attributes:
         skull: Where the frame's upper jaw is.
-        tooth_luma: What ``Palette`` expects of teeth in the light of that frame.
+        light: On that frame's skin, see ``Palette``.
     """
 
     def __init__(self, reference: ReferenceFrame) -> None:
@@ -70,8 +70,7 @@ class OwnTeeth:
         level = Level(reference)
         shape = MouthShape(level.points(reference.landmarks))
         self.skull = Skull.of(shape)
-        palette = Palette.of(reference.planes, reference.landmarks, shape.eye_distance)
-        self.tooth_luma = float(palette.tooth[0])
+        self.light = Palette.of(reference.planes, reference.landmarks, shape.eye_distance).light
         self._upper, self._lower = (
             smooth_curve(apply_affine(shape.to_frame, shape.points[row]))
             for row in (INNER_UPPER, INNER_LOWER)

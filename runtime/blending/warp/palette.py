@@ -18,8 +18,10 @@ _CHEEKS = [205, 425, 50, 280, 206, 426, 207, 427]
 _FAIR_SKIN = np.array([0.62, 0.73, 1.0], np.float32)
 #: Teeth in photographs, relative to their brightest channel: medians over seven smiles.
 _IVORY = np.array([0.78, 0.87, 1.0], np.float32)
-#: The unlit inside of a mouth, relative to the skin (blue, green, red).
-_INNER = np.array([0.16, 0.127, 0.2], np.float32)
+#: Teeth are at most this much brighter than the skin's strongest colour.
+_MOST_BRIGHT = 2.0
+#: The inside of a mouth: its hue, relative to the skin's, and its brightness where no light falls.
+_FLESH, _INSIDE = np.array([0.80, 0.635, 1.0], np.float32), 0.2
 #: Skin whose darkest channel lies this far below its brightest is in full colour.
 _COLOURED = 0.2
 _ZERO = np.array([BLACK, GREY, GREY], np.float32)
@@ -37,10 +39,12 @@ class Palette(NamedTuple):
     Attributes:
         tooth: Teeth in full light.
         flesh: The inside of a mouth into which no light falls.
+        light: Of the skin: its strongest colour, 1 to 255.
     """
 
     tooth: Colour
     flesh: Colour
+    light: float
 
     @classmethod
     def of(cls, planes: Planes, points: Points, eye_distance: float) -> "Palette":
@@ -57,15 +61,19 @@ class Palette(NamedTuple):
         # Skin says little of the light, because skins differ. Teeth of portraits are about as
         # bright as fair skin, whatever the skin; those of people who speak lie in shadow.
         tint = np.clip((cast / _FAIR_SKIN) ** 0.45, 0.55, 1.15) * np.array([0.83, 0.93, 1.0])
-        tooth = np.clip(95 + 0.5 * top, 105, 220) * np.minimum(tint, _IVORY)
-        flesh = cast * _INNER * top
+        bright = min(float(np.clip(95 + 0.5 * top, 105, 220)), _MOST_BRIGHT * top)
         # The mouth of a grey picture is grey.
         colour = min(float(1 - cast.min()) / _COLOURED, 1.0)
-        return cls(*_in_planes(np.stack([tooth, flesh]), colour))
+        hues = _in_planes(255 * np.stack([np.minimum(tint, _IVORY), cast * _FLESH]), colour)
+        tooth, flesh = hues * np.array([[bright], [_INSIDE * top]], np.float32) / 255
+        return cls(tooth, flesh, top)
 
 
 def _in_planes(bgr: NDArray[np.floating], colour: float) -> Colour:
-    """Convert colours ``(n, 3)`` as ``runtime.planes`` does, with a share of their chroma."""
+    """Convert colours ``(n, 3)`` as ``runtime.planes`` does, with a share of their chroma.
+
+    They should be bright: what is counted in whole levels is rounded.
+    """
     pixels = np.clip(bgr, 0, 255).round().astype(np.uint8).repeat(2, 0)
     luma, *chroma = split_planes(to_planes(np.stack([pixels, pixels])))
     counted = np.stack([luma[0, ::2], *(plane[0] for plane in chroma)], 1)

@@ -88,7 +88,7 @@ class WarpPicture:
         part.luma[:] = cv2.add(luma, level.values(layer.luma, at, box), dtype=cv2.CV_8U)
         kept = 1 - level.values(halved(layer.cover), at, box, scale=2)
         painted = level.values(layer.chroma, at, box, scale=2)
-        part.chroma[:] = np.rint(part.chroma * kept + painted)
+        part.chroma[:] = np.clip(np.rint(part.chroma * kept + painted), 0, 255)
 
     def _opening(self, contour: Contour) -> FaceBox:
         """Give the even part of the window that the mouth's inside can touch."""

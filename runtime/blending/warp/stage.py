@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.blending.lips import LIPS
+from runtime.blending.lips import INNER_LOWER, INNER_UPPER, LIPS
 from runtime.blending.mesh import Mesh
 from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
@@ -68,7 +68,7 @@ class WarpStage:
         """
         self._reading = Reading(rest=rest, draw=draw)
         self._inside = InsideLight()
-        self._own_teeth = None if teeth is None else OwnTeeth(teeth)
+        self._own_teeth = OwnTeeth(teeth) if teeth is not None and can_warp(teeth) else None
         self._paste: PasteStage[Canvas] = PasteStage(Mesh(options), rest=rest)
         self._pictures = KeptFrames[WarpPicture]()
         self._fit = KeptFrames[bool]()
@@ -152,7 +152,11 @@ def can_warp(reference: ReferenceFrame) -> bool:
     height, width = reference.size
     points = reference.landmarks
     inside = np.all((points >= 0) & (points < (width, height)), axis=-1)
-    # Where a chin or a cheek is cut off, what is left of it moves; points beyond are guessed.
-    is_seen = bool(inside[LIPS].all() and inside.mean() >= LEAST_INSIDE)
+    # Where a chin or a cheek is cut off, what is left of it moves; points beyond are guessed. An
+    # open mouth closes with what lies as far below its lips as it is open.
+    lips = points[LIPS]
+    lift = points[INNER_LOWER].mean(0) - points[INNER_UPPER].mean(0)
+    has_room = ((lips + lift >= 0) & (lips + lift < (width, height))).all()
+    is_seen = bool(inside[LIPS].all() and has_room and inside.mean() >= LEAST_INSIDE)
     is_clear = reference.is_known and is_seen and reference.cover is None
     return is_clear and abs(yaw_of(points)) < MOST_YAW
