@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,8 @@ from runtime.video import to_planes
 
 #: Decoded segments kept: the one in use, the next one and one more for turning back.
 SEGMENTS_KEPT = 3
+#: Open this far, in mouth widths, a still picture is taken to show its teeth.
+OPEN_STILL = 0.06
 #: Types of stored features.
 FEATURE_KINDS = "float16 float32 uint8 int8"
 
@@ -35,7 +38,7 @@ class CachedAvatar:
     """Implements ``runtime.types.Avatar``; safe to share between threads.
 
     Decoding runs in a thread of its own, one segment ahead of the reader, and memory holds
-    ``SEGMENTS_KEPT`` segments whatever the avatar's length.
+    ``SEGMENTS_KEPT`` segments whatever the avatar's length, and frames with a name of their own.
     """
 
     def __init__(
@@ -122,10 +125,21 @@ class CachedAvatar:
         return self.manifest.frame_count
 
     @cached_property
+    def rest_frame(self) -> ReferenceFrame:
+        """The frame with the most closed mouth."""
+        return self.frame(self.manifest.rest_index)
+
+    @cached_property
     def teeth_frame(self) -> ReferenceFrame | None:
-        """The frame that shows its own upper teeth best; ``None`` when none does."""
+        """The frame that shows its own upper teeth best; ``None`` when none does.
+
+        An open mouth of a still picture is taken to show all that is to be seen.
+        """
+        if self.manifest.kind == "image":
+            return self.frame(0) if self.manifest.rest_opening > OPEN_STILL else None
         index = self.manifest.teeth_index
-        return None if index is None else self.frame(index)
+        # Its opacity is a part of its segment's, which would be kept whole.
+        return None if index is None else replace(self.frame(index), alpha=None)
 
     @cached_property
     def thumbnail(self) -> bytes:

@@ -68,7 +68,7 @@ class Manifest:
         missing: Half-open frame ranges without the face, shown as they are.
         bridged: Half-open frame ranges without the face whose box was held or interpolated.
         covered: Half-open frame ranges with something in front of the lower face.
-        teeth_index: The frame that shows its upper teeth best; ``None`` when none does.
+        teeth_index: The frame of a video that shows its upper teeth best; ``None`` when none does.
         features: Number of feature levels stored, by digest of the generator.
         members: Size and hash of every other member of the file.
         schema: Version of this layout.

@@ -12,8 +12,6 @@ from runtime.faces import mesh_points
 from runtime.pyramid import Pyramid
 from runtime.types import Detection, Frame
 
-#: Open this far, in mouth widths, a still picture is taken to show its teeth.
-OPEN_STILL = 0.06
 #: A frame of a video is looked at when its mouth is open this far, and shows teeth from this much
 #: on: two thirds of what a speaker's best frame shows in poor light.
 _OPEN, _ENOUGH = 0.08, 0.09
@@ -25,6 +23,8 @@ _UPPER = np.s_[:6, 4:16]
 _CHEEKS = [50, 280, 205, 425]
 #: Blue stands to red in lit teeth this much higher than in skin, where skin is coloured so much.
 _WHITER, _COLOURED = 0.4, 0.2
+#: Darker than this, the skin being 1, nothing counts as a tooth in a picture without colour.
+_BRIGHT = 0.6
 
 
 def teeth_shown(picture: Pyramid, face: Detection) -> float:
@@ -53,16 +53,18 @@ def teeth_shown(picture: Pyramid, face: Detection) -> float:
     bright = np.minimum(inside.mean(-1) / skin.mean(), 1.2)
     ratio = inside[..., 0] / (inside[..., 2] + 4) / (skin[0] / (skin[2] + 4))
     coloured = float(np.clip((1 - skin[0] / skin[2]) / _COLOURED, 0, 1))
-    white = np.clip((ratio - 1) / _WHITER, 0, 1) * coloured + (1 - coloured)
+    white = np.clip((ratio - 1) / _WHITER, 0, 1) * coloured
+    # In a grey picture brightness alone must tell.
+    white += np.clip((bright - _BRIGHT) / (1 - _BRIGHT), 0, 1) * (1 - coloured)
     return float((bright * white).mean())
 
 
 def teeth_index(
     facts: Facts, path: FacePath, chosen: NDArray[np.intp], cuts: list[int]
 ) -> int | None:
-    """Find the frame that shows its upper teeth best, from the front if possible.
+    """Find the frame of a video that shows its upper teeth best, from the front if possible.
 
-    An open mouth of a still picture is taken to show all that is to be seen. Faces are numbered by
+    Faces are numbered by
     size in every shot, so nothing tells whether the next shot shows somebody else: of films with
     several, none is taken, and nobody gets another one's teeth.
 
@@ -77,8 +79,6 @@ def teeth_index(
     """
     known = np.flatnonzero((chosen != NO_ROW) & path.has_face)
     seen = facts[chosen[known]]
-    if len(chosen) == 1:
-        return 0 if known.size and seen["opening"][0] > OPEN_STILL else None
     if cuts:
         return None
     shown = np.where(seen["is_covered"], 0, seen["teeth"]) * (1 - seen["yaw"])

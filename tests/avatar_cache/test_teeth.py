@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from avatar_cache import PrepareOptions, face_path, selection
+from avatar_cache.cached_avatar import OPEN_STILL
 from avatar_cache.face_path import Framing
 from avatar_cache.spool import FaceSpool
-from avatar_cache.teeth import OPEN_STILL, teeth_index, teeth_shown
+from avatar_cache.teeth import teeth_index, teeth_shown
 from runtime.blending.lips import INNER_LOWER, INNER_UPPER
 from runtime.boxes import Pads
 from runtime.faces import mesh_points
 from runtime.pyramid import Pyramid
 from runtime.types import Detection, FaceBox
-from tests.avatar_cache.conftest import SquareDetector, video
+from tests.avatar_cache.conftest import SquareDetector, png, video
 
 BOX = FaceBox(200, 100, 300, 230)
 SKIN, TEETH, FLESH = (120, 150, 210), (215, 225, 230), (60, 60, 150)
@@ -61,7 +62,8 @@ def chosen_frame(tmp_path, faces, shown, *, covered=(), cuts=()):
     with FaceSpool(tmp_path / "faces") as spool:
         for index, (found, teeth) in enumerate(zip(faces, shown, strict=True)):
             cover = np.full((48, 48), 255 * (index in covered), np.uint8)
-            spool.add(index, [found], [cover], [teeth])
+            faces_here = [] if found is None else [found]
+            spool.add(index, faces_here, [cover][: len(faces_here)], [teeth][: len(faces_here)])
         rows = spool.rows()
         chosen = selection.choose_rows(rows.facts, len(faces), list(cuts), None)
         framing = Framing(size=(400, 600), fps=25.0, from_mesh=True, extra_pads=Pads(0, 0, 0, 0))
@@ -89,10 +91,42 @@ def test_people_in_other_shots_do_not_get_these_teeth_however_numbered(tmp_path,
     assert chosen_frame(tmp_path, [face(0.2), other], [0.3, 0.5], cuts=[1]) is None
 
 
+def test_frames_without_the_face_do_not_shift_the_choice(tmp_path):
+    assert chosen_frame(tmp_path, [None, None, face(0.2), face(0.2)], [0, 0, 0.2, 0.4]) == 3
+
+
 @pytest.mark.parametrize("opening", [0.5 * OPEN_STILL, 2 * OPEN_STILL])
-def test_a_still_picture_shows_its_teeth_when_it_is_open(tmp_path, opening):
-    index = chosen_frame(tmp_path, [face(opening)], [0.0])
-    assert index == (0 if opening > OPEN_STILL else None)
+def test_a_still_picture_shows_its_teeth_when_it_is_open(store, opening):
+    speaking = SpeakingDetector([opening])
+    summary = store.add(png(picture(face(opening), TEETH).whole), detector=speaking)
+    with store.open(summary.avatar_id) as avatar:
+        assert (avatar.teeth_frame is not None) == (opening > OPEN_STILL)
+
+
+def test_in_a_grey_film_only_what_is_bright_is_teeth():
+    wide = face(0.2)
+    grey = Pyramid(np.repeat(picture(wide, FLESH).whole[..., 1:2], 3, -1))
+    white = Pyramid(np.repeat(picture(wide, TEETH).whole[..., 1:2], 3, -1))
+    assert teeth_shown(grey, wide) < 0.05
+    assert teeth_shown(white, wide) > 0.5
+
+
+def test_only_what_is_behind_the_upper_lip_counts():
+    wide = face(0.2)
+    shown = picture(wide, FLESH).whole
+    lip = int(wide.landmarks[INNER_LOWER, 1].max())
+    top = int(wide.landmarks[INNER_UPPER, 1].min())
+    lower = picture(wide, TEETH).whole[lip - (lip - top) // 4 :]
+    shown[lip - (lip - top) // 4 :] = lower
+    assert teeth_shown(Pyramid(shown), wide) < 0.05
+
+
+def test_a_large_picture_shows_as_much_as_a_small_one():
+    wide = face(0.2)
+    small = teeth_shown(picture(wide, TEETH), wide)
+    large = cv2.resize(picture(wide, TEETH).whole, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    near = dataclasses.replace(wide, landmarks=(wide.landmarks + 0.5) * 4 - 0.5)
+    assert teeth_shown(Pyramid(large), near) == pytest.approx(small, abs=0.08)
 
 
 class SpeakingDetector(SquareDetector):
@@ -101,6 +135,9 @@ class SpeakingDetector(SquareDetector):
     def __init__(self, openings):
         super().__init__()
         self._openings = openings
+
+    def detect(self, frames):
+        return [[face(opening)] for _, opening in zip(frames, self._openings, strict=True)]
 
     def track(self, pictures):
         for _, opening in zip(pictures, self._openings, strict=False):
