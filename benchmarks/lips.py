@@ -1,7 +1,7 @@
 """How heard lips move on pictures and videos: ``python -m benchmarks.lips [FACE ...]``.
 
-Every face speaks through ``warp``, and a face mesh that takes no part in making the frames reads
-the lips off them. Prints, for the median face and the worst one: the correlation of the opening
+Every face speaks through ``warp``, and the face mesh that avatars are prepared with reads the lips
+off the frames again. Prints, for the median face and the worst one: the correlation of the opening
 with the one that was heard, the opening and its movement in silence (percent of the mouth's width),
 and the sharpness of skin against the same frame of the source, for the median frame and the softest
 ones. ``--each`` adds a line per face.
@@ -70,9 +70,7 @@ class Heard(NamedTuple):
         return cls(gap_of(motions), np.array(weights[:frames], np.float32))
 
 
-def measure(
-    mouthpiece: Mouthpiece, mesh: AttentionMesh | FaceMesh, face: Path, sound: Waveform
-) -> Lips:
+def measure(mouthpiece: Mouthpiece, mesh: Mesh, face: Path, sound: Waveform) -> Lips:
     """Let a face speak and look at every frame."""
     added = mouthpiece.add_avatar(face)
     heard = Heard.of(mouthpiece, sound)
@@ -98,12 +96,12 @@ def measure(
     )
 
 
-def _opening(mesh: AttentionMesh | FaceMesh, patch: Patch) -> float:
+def _opening(mesh: Mesh, patch: Patch) -> float:
     found = mesh.landmarks(render(patch), Roi.of_landmarks(patch.reference.landmarks))
     return float(opening(found[1]))
 
 
-def _skin(mesh: AttentionMesh | FaceMesh, patch: Patch) -> float:
+def _skin(mesh: Mesh, patch: Patch) -> float:
     """Measure the sharpness round the lips without what is seen between them."""
     points = patch.reference.landmarks
     shares = []
@@ -129,6 +127,8 @@ def main() -> None:
         found = {face.stem: measure(mouthpiece, mesh, face, sound) for face in faces}
     table = {name: lips for name, lips in found.items() if not np.isnan(lips.follows)}
     print(f"{len(table)} of {len(found)} faces are warped")
+    if not table:
+        return
     print("| figure | median | worst |")
     print("|---|---|---|")
     for number, figure in enumerate(Lips._fields):

@@ -15,8 +15,8 @@ class SilenceMeter:
     """Sums the change of the inner-lip opening between neighbouring silent frames.
 
     A picture that is shown again (the rest mouth of a still avatar) is known not to have moved
-    and costs nothing; others cost one run of the landmark network. Other lips after a cut, or where
-    a video begins anew, are no movement.
+    and costs nothing; others cost one run of the landmark network. Other lips after a cut are no
+    movement.
     """
 
     def __init__(self, mesh: FaceMesh | None) -> None:
