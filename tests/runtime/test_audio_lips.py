@@ -1,5 +1,7 @@
 """The laws of lips that are moved by sound alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import openvino as ov
 import pytest
@@ -22,17 +24,20 @@ WARP = StreamOptions(blend=BlendOptions(method="warp"))
 class PaintedAvatar(ToyAvatar):
     """Painted faces, which can be warped; those in ``covered`` have something in front."""
 
-    def __init__(self, count=1, *, covered=()):
+    def __init__(self, count=1, *, covered=(), without_face=()):
         super().__init__(count)
         face = painted_reference()
         self.size = face.size
-        self._frames = [painted_frame(face, i, is_covered=i in covered) for i in range(count)]
+        self._frames = [
+            painted_frame(face, i, is_covered=i in covered, has_face=i not in without_face)
+            for i in range(count)
+        ]
 
 
-def painted_frame(face, index, *, is_covered):
+def painted_frame(face, index, *, is_covered, has_face):
     cover = np.full((48, 48), 255, np.uint8) if is_covered else None
-    fields = {name: getattr(face, name) for name in face.__slots__}
-    return type(face)(**{**fields, "index": index, "planes": face.planes.copy(), "cover": cover})
+    planes = face.planes.copy()
+    return replace(face, index=index, planes=planes, cover=cover, has_face=has_face)
 
 
 @pytest.fixture
@@ -95,6 +100,13 @@ def test_frames_that_cannot_be_warped_are_drawn_and_nobody_is_overtaken(generato
     assert [patch.reference.index for patch in patches[:8]] == [0, 1, 2, 3, 4, 5, 4, 3]
     shows = sum(patch.reference.index == 3 for patch in patches)
     assert shows <= generator.asked <= shows + 1
+
+
+def test_pasted_mouths_are_counted_but_not_frames_without_a_face(generator):
+    avatar = PaintedAvatar(6, covered=(3,), without_face=(4,))
+    animator = Animator(generator)
+    patches = list(animator.stream(avatar, [tone(1.0)], WARP))
+    assert animator.pasted == sum(patch.reference.index == 3 for patch in patches) > 0
 
 
 def test_a_face_that_cannot_be_trusted_is_drawn_throughout(generator):
