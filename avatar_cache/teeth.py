@@ -64,9 +64,8 @@ def teeth_index(
 ) -> int | None:
     """Find the frame of a video that shows its upper teeth best, from the front if possible.
 
-    Faces are numbered by
-    size in every shot, so nothing tells whether the next shot shows somebody else: of films with
-    several, none is taken, and nobody gets another one's teeth.
+    Faces are numbered by size in every shot, so nothing tells whether the next shot shows somebody
+    else: of films with several, none is taken, and nobody gets another one's teeth.
 
     Args:
         facts: Of all faces found.
