@@ -32,7 +32,7 @@ from training.lip_motions import (
 )
 from training.metrics import correlation
 
-logger = logging.getLogger("mouthpiece")
+logger = logging.getLogger(__name__)
 
 _MOVEMENTS, _LIGHTS, _HIDDEN = 8, 12, 48
 #: Frames open less far, in mouth widths, show lips and not what is behind them at this size.
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
     parser.add_argument("--output", required=True, type=Path, help="inside.npz to write")
     chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     corpus = Corpus(chosen.data)
     mouths = Mouths.of(list(collect(corpus, corpus.split("train"))))
     heldout = Mouths.of(list(collect(corpus, corpus.heldout)))

@@ -250,6 +250,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="reader.npz to write")
     parser.add_argument("--clips", type=int, default=300, help="clips to learn from")
     chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     network = TrainedNetwork.load(chosen.network)
     samples = Samples.of(list(collect(Corpus(chosen.data), network, clips=chosen.clips)))
     arrays = fit(samples)
