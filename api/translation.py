@@ -154,7 +154,7 @@ def _result_warnings(output: Path, film: Film, avatar: CachedAvatar, pasted: int
     if pasted:
         yield (
             f"the mouth of {pasted} of {film.frames} frames was pasted by {FALLBACK}: the face is "
-            "not recognized, covered, turned too far or its mouth is cut off"
+            "not recognized or turned too far, or its mouth is hidden or cut off"
         )
     if avatar.has_alpha and output.suffix.lower() in OPAQUE:
         yield f"{output.name} shows the avatar before black; .webm and pictures keep its opacity"

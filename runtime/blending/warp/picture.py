@@ -9,6 +9,7 @@ from runtime.blending.lips import apply_affine
 from runtime.blending.stage import unchanged
 from runtime.blending.warp.contour import Contour
 from runtime.blending.warp.field import WarpField, cell_of
+from runtime.blending.warp.front import Front
 from runtime.blending.warp.inside import GRID
 from runtime.blending.warp.interior import Interior
 from runtime.blending.warp.layers import Floats, Picture, halved
@@ -41,7 +42,10 @@ class WarpPicture:
         self._cell = cell_of(self.shape.eye_distance)
         self._window = _window(self.shape, 2 * self._cell)
         self._field = WarpField(self.shape, self._window, self._cell)
-        self._surface = Surface(reference.planes, self._level.region_of(self._window))
+        region = self._level.region_of(self._window)
+        self._front = Front.of(reference, region)
+        planes = reference.planes if self._front is None else self._front.without()
+        self._surface = Surface(planes, region)
         palette = Palette.of(reference.planes, reference.landmarks, self.shape.eye_distance)
         self._interior = Interior(self.shape, palette, own_teeth)
 
@@ -70,6 +74,8 @@ class WarpPicture:
         sharpen(pixels.luma, self._level.grid(lost, part, region))
         if at.width > 3 and at.height > 2:
             self._paint(pixels, region, at, contour, light)
+        if self._front is not None:
+            self._front.put_back(pixels, region)
         touched = np.ones((region.height, region.width), np.bool_)
         return Patch(self._reference, region, pixels.planes, touched)
 

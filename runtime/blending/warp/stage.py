@@ -12,6 +12,7 @@ from runtime.blending.mesh import Mesh
 from runtime.blending.options import BlendOptions
 from runtime.blending.paste import Canvas
 from runtime.blending.stage import Draw, KeptFrames, PasteStage, Rest, unchanged
+from runtime.blending.warp.front import hidden_lips
 from runtime.blending.warp.inside import InsideLight
 from runtime.blending.warp.own_teeth import OwnTeeth
 from runtime.blending.warp.picture import WarpPicture
@@ -29,6 +30,8 @@ HEARD_SMOOTHING = np.array([0.0, 0.1, 0.8, 0.1, 0.0], np.float32)
 LOOK_AHEAD = len(SMOOTHING) // 2
 #: Heads turned further than this (45 degrees) show too little of one lip corner.
 MOST_YAW = 1.1
+#: Share of the lips that may be hidden: what is not seen is guessed.
+MOST_HIDDEN = 0.8
 #: Share of a face's points that must lie in the frame.
 LEAST_INSIDE = 0.85
 
@@ -148,7 +151,7 @@ class WarpStage:
 
 
 def can_warp(reference: ReferenceFrame) -> bool:
-    """Tell whether landmarks carry a warp: a frontal face's, its mouth seen and uncovered."""
+    """Tell whether landmarks carry a warp: a frontal face's, half of its mouth seen."""
     height, width = reference.size
     points = reference.landmarks
     inside = np.all((points >= 0) & (points < (width, height)), axis=-1)
@@ -158,5 +161,5 @@ def can_warp(reference: ReferenceFrame) -> bool:
     lift = points[INNER_LOWER].mean(0) - points[INNER_UPPER].mean(0)
     has_room = ((lips + lift >= 0) & (lips + lift < (width, height))).all()
     is_seen = bool(inside[LIPS].all() and has_room and inside.mean() >= LEAST_INSIDE)
-    is_clear = reference.is_known and is_seen and reference.cover is None
+    is_clear = reference.is_known and is_seen and hidden_lips(reference) < MOST_HIDDEN
     return is_clear and abs(yaw_of(points)) < MOST_YAW
