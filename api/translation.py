@@ -58,7 +58,9 @@ def moves_lips(options: AnimateOptions, generator: Generator, avatar: CachedAvat
     """Tell whether an avatar's lips are moved as the sound says, so that no mouth is drawn."""
     how = stream_options(options, hears_lips=generator.lips is not None)
     is_heard = generator.lips is not None and chosen_method(how.blend) == "warp"
-    return is_heard and not avatar.manifest.covered and can_warp(avatar.frame(0))
+    # In a video that something passes in front of, mouths may be hidden in some frames.
+    is_seen = len(avatar) == 1 or not avatar.manifest.covered
+    return is_heard and is_seen and can_warp(avatar.frame(0))
 
 
 def stream_options(options: AnimateOptions, *, hears_lips: bool) -> StreamOptions:

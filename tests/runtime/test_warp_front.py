@@ -10,22 +10,24 @@ from runtime.blending.region import crop_to_frame, uncovered
 from runtime.blending.warp import can_warp
 from runtime.blending.warp.front import Front, hidden_lips
 from runtime.blending.warp.inside import GRID
+from runtime.blending.warp.own_teeth import OwnTeeth
 from runtime.blending.warp.picture import WarpPicture
 from runtime.planes import to_bgr, to_planes
 from runtime.types import COVER_SIZE, CROP_SIZE, FaceBox
 from tests.runtime.painted_face import painted_reference, shown
 from tests.runtime.test_warp_inside import opened
+from tests.runtime.test_warp_own_teeth import blue_in, with_teeth
 
 #: Nothing else in the painted face is green.
 GREEN = (60, 200, 60)
 LIT = np.ones(GRID, np.float32)
 
 
-def with_thing(reference, *, beside=0.0, below=0.35, size=0.16):
-    """Hold a green ball before a face, ``beside`` and ``below`` its mouth, in face widths."""
+def with_thing(reference, *, below=0.35, size=0.16):
+    """Hold a green ball before a face, ``below`` its mouth, in face widths."""
     height, width = reference.size
     unit = reference.box.width
-    x, y = reference.landmarks[[13, 14]].mean(0) + np.array([beside, below]) * unit
+    x, y = reference.landmarks[[13, 14]].mean(0) + np.array([0, below]) * unit
     centre, radius = (round(float(x)), round(float(y))), round(size * unit)
     frame = to_bgr(reference.planes)
     cv2.circle(frame, centre, radius, GREEN, -1)
@@ -69,6 +71,7 @@ def test_the_face_goes_on_behind_it(covered):
     reference, _ = covered
     height, width = reference.size
     front = Front.of(reference, FaceBox(0, 0, width, height))
+    assert front is not None
     assert green_in(to_bgr(front.without())).sum() == 0
 
 
@@ -93,3 +96,12 @@ def test_a_tilted_face_behind_a_thing_is_warped_too():
     source = to_bgr(reference.planes)
     inside = cv2.erode(ball.astype(np.uint8), np.ones((9, 9))) > 0
     assert np.array_equal(result[inside], source[inside])
+
+
+def test_own_teeth_are_taken_without_what_is_in_front():
+    smiling = with_teeth(painted_reference())
+    reference, _ = with_thing(smiling, below=0.05, size=0.05)
+    picture = WarpPicture(painted_reference(), OwnTeeth(reference))
+    result = shown(picture.render(picture.shape.pose(opened(0.25)), LIT))
+    assert green_in(result).sum() == 0
+    assert len(blue_in(result)) > 50

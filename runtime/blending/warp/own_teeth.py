@@ -7,6 +7,7 @@ import numpy as np
 
 from runtime.blending.lips import INNER_LOWER, INNER_UPPER, apply_affine, smoothstep
 from runtime.blending.warp.contour import smooth_curve
+from runtime.blending.warp.front import Front
 from runtime.blending.warp.layers import Floats, Picture, faded, halved, ramp
 from runtime.blending.warp.level import Level, even
 from runtime.blending.warp.palette import BLACK, GREY, Palette
@@ -79,7 +80,8 @@ class OwnTeeth:
         (x1, y1), (x2, y2) = lips.min(0).tolist(), lips.max(0).tolist()
         self._at = even(int(x1) - 4, int(y1) - 4, int(x2) + 5, int(y2) + 5)
         region = level.region_of(self._at)
-        mouth = samples(reference.planes, region)
+        front = Front.of(reference, region)
+        mouth = samples(reference.planes if front is None else front.without(), region)
         self._picture = Picture(
             level.cut(mouth.luma, region, self._at),
             level.cut(mouth.chroma, region, self._at, scale=2),
