@@ -67,12 +67,18 @@ def test_nothing_of_it_moves_with_the_face(covered):
     assert (green_in(result) & ~before).sum() == 0
 
 
-def test_the_face_goes_on_behind_it(covered):
-    reference, _ = covered
+def test_the_face_goes_on_behind_it_and_is_itself_beside_it(covered):
+    reference, ball = covered
     height, width = reference.size
     front = Front.of(reference, FaceBox(0, 0, width, height))
     assert front is not None
-    assert green_in(to_bgr(front.without())).sum() == 0
+    behind = to_bgr(front.without())
+    assert green_in(behind).sum() == 0
+    rows, columns = np.where(ball)
+    away = np.ones(ball.shape, bool)
+    # What reaches the edge of the crop is taken to go on below it.
+    away[rows.min() - 6 :, columns.min() - 8 : columns.max() + 9] = False
+    assert np.array_equal(behind[away], to_bgr(reference.planes)[away])
 
 
 def test_faces_with_nothing_in_front_have_no_front():

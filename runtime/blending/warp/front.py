@@ -11,8 +11,11 @@ from runtime.blending.region import crop_to_frame, uncovered
 from runtime.blending.warp.layers import halved
 from runtime.blending.warp.surface import Pixels, samples
 from runtime.opacity import continued
-from runtime.planes import split_planes, to_bgr, to_planes
+from runtime.planes import cut_planes, split_planes, to_bgr, to_planes
 from runtime.types import FaceBox, Mask, Planes, ReferenceFrame
+
+#: Less of the face than this, and what is in front shines through.
+_SEEN = 0.99
 
 
 class Front:
@@ -40,13 +43,12 @@ class Front:
         What is hidden stays hidden; but what moves out from behind must not look like the thing.
         """
         planes, region = self._reference.planes.copy(), self._region
-        seen = np.where(self._clear > 0.99, np.uint8(255), np.uint8(0))
+        seen = np.where(self._clear >= _SEEN, np.uint8(255), np.uint8(0))
         face = to_planes(continued(to_bgr(planes, region), seen))
-        x1, y1, x2, y2 = region
-        half = np.s_[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2]
-        parts = np.s_[y1:y2, x1:x2], half, half
-        for plane, part, new in zip(split_planes(planes), parts, split_planes(face), strict=True):
-            plane[part] = new
+        half = halved(self._clear)
+        parts = zip(cut_planes(planes, region), split_planes(face), strict=True)
+        for (plane, new), clear in zip(parts, (self._clear, half, half), strict=True):
+            np.copyto(plane, new, where=clear < _SEEN)
         return planes
 
     def put_back(self, pixels: Pixels, region: FaceBox) -> None:
