@@ -15,8 +15,8 @@ class SilenceMeter:
     """Sums the change of the inner-lip opening between neighbouring silent frames.
 
     A picture that is shown again (the rest mouth of a still avatar) is known not to have moved
-    and costs nothing; others cost one run of the landmark network. Other lips after a cut are no
-    movement.
+    and costs nothing; others cost one run of the landmark network. Other lips after a cut, or where
+    a video begins anew, are no movement.
     """
 
     def __init__(self, mesh: FaceMesh | None) -> None:
@@ -44,7 +44,7 @@ class SilenceMeter:
         picture = Pyramid(shown_planes(patch))
         now = self._read(self._mesh, picture, patch)
         is_cut = self._shots.is_cut(picture)
-        if self._last is not None and not is_cut:
+        if self._last is not None and not is_cut and _follows(patch, self._last):
             self._moved += abs(now - self._opening)
             self._pairs += 1
         self._last, self._opening = patch, now
@@ -59,6 +59,11 @@ class SilenceMeter:
         roi = Roi.of_landmarks(patch.reference.landmarks)
         _, landmarks = read_in(picture, roi, mesh.landmarks)
         return float(opening(landmarks))
+
+
+def _follows(patch: Patch, other: Patch) -> bool:
+    """Tell whether two frames of a video are neighbours in it, as they are not where it repeats."""
+    return abs(patch.reference.index - other.reference.index) <= 1
 
 
 def _shows_the_same(patch: Patch, other: Patch) -> bool:

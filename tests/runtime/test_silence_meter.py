@@ -60,6 +60,17 @@ def test_other_lips_after_a_cut_are_no_movement(reference):
     assert meter.motion == pytest.approx(100 * (0.01 + 0) / 2, rel=0.2)
 
 
+def test_other_lips_where_a_video_begins_anew_are_no_movement(reference):
+    last, first = (
+        dataclasses.replace(reference, index=index, planes=reference.planes.copy())
+        for index in (9, 0)
+    )
+    meter = SilenceMeter(BrightnessMesh())
+    for frame, level in ((last, 100), (first, 150), (first, 150)):
+        meter.observe(shown(frame, level), is_silent=True)
+    assert meter.motion == 0
+
+
 def test_speech_between_two_silences_is_no_movement_of_silence(reference):
     meter = SilenceMeter(BrightnessMesh())
     for level, is_silent in ((100, True), (200, False), (150, True)):
