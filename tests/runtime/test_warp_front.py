@@ -56,6 +56,10 @@ def test_what_is_in_front_keeps_its_bits(covered):
     result, source = shown(patch), to_bgr(reference.planes)
     inside = cv2.erode(ball.astype(np.uint8), np.ones((9, 9))) > 0
     assert np.array_equal(result[inside], source[inside])
+    x1, y1, x2, y2 = patch.region
+    kept = ~patch.touched
+    assert kept[inside[y1:y2, x1:x2]].all()
+    assert np.array_equal(result[y1:y2, x1:x2][kept], source[y1:y2, x1:x2][kept])
     assert not np.array_equal(result, source)
 
 

@@ -4,6 +4,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.blending.masks import lip_mask
 from runtime.blending.paste import crop_points
@@ -51,16 +52,21 @@ class Front:
             np.copyto(plane, new, where=clear < _SEEN)
         return planes
 
-    def put_back(self, pixels: Pixels, region: FaceBox) -> None:
-        """Put the thing before new pixels of a part of the frame."""
+    def put_back(self, pixels: Pixels, region: FaceBox) -> NDArray[np.bool_]:
+        """Put the thing before new pixels of a part of the frame.
+
+        Returns:
+            Where the frame's own bits are not back, ``(h, w)``.
+        """
         own, y, x = samples(self._reference.planes, region), *self._offset(region)
         clear = self._clear[y : y + region.height, x : x + region.width]
-        for new, old, share in (
-            (pixels.luma, own.luma, clear),
-            *zip(pixels.chroma, own.chroma, [halved(clear)] * 2, strict=True),
-        ):
+        half = halved(clear)
+        planes = zip((pixels.luma, *pixels.chroma), (own.luma, *own.chroma), strict=True)
+        for (new, old), share in zip(planes, (clear, half, half), strict=True):
             mixed = old + (new.astype(np.float32) - old) * share
             new[:] = np.rint(mixed)
+        # Four pixels share their chroma.
+        return np.repeat(np.repeat(half > 0, 2, 0), 2, 1)
 
     def _offset(self, region: FaceBox) -> tuple[int, int]:
         return region.y1 - self._region.y1, region.x1 - self._region.x1

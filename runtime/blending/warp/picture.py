@@ -74,9 +74,9 @@ class WarpPicture:
         sharpen(pixels.luma, self._level.grid(lost, part, region))
         if at.width > 3 and at.height > 2:
             self._paint(pixels, region, at, contour, light)
-        if self._front is not None:
-            self._front.put_back(pixels, region)
         touched = np.ones((region.height, region.width), np.bool_)
+        if self._front is not None:
+            touched = self._front.put_back(pixels, region)
         return Patch(self._reference, region, pixels.planes, touched)
 
     def _paint(
