@@ -1,8 +1,9 @@
+import re
 import threading
 
 import pytest
 
-from api.speech import MAX_TEXT_CHARS, synthesize
+from api.speech import LONGEST_BREATH, MAX_TEXT_CHARS, in_breaths, synthesize
 from runtime.audio import probe_audio
 from runtime.errors import CancelledError, InputError, ModelNotFoundError
 
@@ -39,3 +40,15 @@ def test_the_same_text_gives_the_same_sound_and_cancelling_stops_between_sentenc
     cancel.set()
     with pytest.raises(CancelledError):
         synthesize("One. Two. Three.", cancel=cancel)
+
+
+@pytest.mark.parametrize("text", ["Good morning! How are you, all of you?", "one\ntwo", "w" * 300])
+def test_what_can_be_said_in_one_breath_stays_as_it_is(text):
+    assert in_breaths(text) == text
+
+
+@pytest.mark.parametrize("text", ["letters" * 700, "many words " * 400, "so: " + "x" * 2000 + "."])
+def test_nothing_is_too_long_for_one_breath_and_nothing_is_lost(text):
+    broken = in_breaths(text)
+    assert max(len(part) for part in re.split(r"[.!?;:,\n]", broken)) <= LONGEST_BREATH
+    assert re.sub(r"\s", "", broken) == re.sub(r"\s", "", text)
