@@ -11,7 +11,7 @@ import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from torch import nn
 
 from runtime.blending.warp.inside import GRID, InsideLight
 from training.corpus import Clip, ClipEntry, Corpus
+from training.dense import dense_arrays, write_halves
 from training.lip_motions import (
     INNER,
     Floats,
@@ -117,11 +118,7 @@ def fit(mouths: Mouths, *, epochs: int = 12, seed: int = 0) -> dict[str, Floats]
     )
     wanted = np.concatenate([(light - mean) @ patterns] * 2)
     _train(network, motions @ basis, wanted, epochs)
-    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    arrays = {"basis": basis}
-    for number, layer in enumerate(layers):
-        arrays[f"w{number}"] = layer.weight.detach().numpy().T
-        arrays[f"b{number}"] = layer.bias.detach().numpy()
+    arrays = {"basis": basis, **dense_arrays(network)}
     arrays["w2"] = arrays["w2"] @ patterns.T
     arrays["b2"] = arrays["b2"] @ patterns.T + mean
     return arrays
@@ -159,9 +156,7 @@ def main() -> None:
     corpus = Corpus(chosen.data)
     mouths = Mouths.of(list(collect(corpus, corpus.split("train"))))
     heldout = Mouths.of(list(collect(corpus, corpus.heldout)))
-    arrays: dict[str, Any] = {key: half.astype(np.float16) for key, half in fit(mouths).items()}
-    np.savez_compressed(chosen.output, **arrays)
-    told = InsideLight(arrays)
+    told = InsideLight(write_halves(chosen.output, fit(mouths)))
     seen = np.stack([told.of(motion.reshape(4, 11, 2)) for motion in heldout.motions])
     logger.info(
         "learned from %d open mouths; light of %d held-out ones correlates by %.2f",

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from runtime.blending.warp.reader import PATCH_WH, mouth_patch
 from training.corpus import Clip, Corpus, crop_from_video, cut_face, map_points, mel_chunks
+from training.dense import dense_arrays, write_halves
 from training.lip_motions import (
     Floats,
     closed_frames,
@@ -134,9 +135,7 @@ def fit(samples: Samples, *, epochs: int = 10, seed: int = 0) -> dict[str, Float
         nn.Linear(32, MOTIONS),
     )
     _train(network, inputs, wanted / scale, scale, motion_basis, samples.weights, epochs)
-    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    arrays = {f"w{i}": layer.weight.detach().numpy().T for i, layer in enumerate(layers)}
-    arrays |= {f"b{i}": layer.bias.detach().numpy() for i, layer in enumerate(layers)}
+    arrays = dense_arrays(network)
     arrays["w2"], arrays["b2"] = arrays["w2"] * scale, arrays["b2"] * scale
     return arrays | {
         "change_basis": change_basis,
@@ -253,9 +252,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     network = TrainedNetwork.load(chosen.network)
     samples = Samples.of(list(collect(Corpus(chosen.data), network, clips=chosen.clips)))
-    arrays = fit(samples)
-    halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
-    np.savez_compressed(chosen.output, **halves)
+    write_halves(chosen.output, fit(samples))
     logger.info("learned from %d mouths", len(samples.weights) // 2)
 
 

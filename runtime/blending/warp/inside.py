@@ -5,14 +5,10 @@ dim grey, and the corners are dark. A small network tells that light from the mo
 lips; it was trained on the mouth of a real speaker, see ``training/mouth_inside.py``.
 """
 
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.blending.lips import smoothstep
+from runtime.blending.warp.dense import Arrays, Dense, Floats, bundled, project
 
 #: Rows from the upper lip to the lower one, columns from corner to corner.
 GRID = (8, 20)
@@ -24,24 +20,20 @@ _SOFT = 0.7
 #: What is behind lips parted this far, in mouth widths, was seen; between closed ones it is dark.
 _PARTED = 0.055
 
-Floats = NDArray[np.float32]
-
 
 class InsideLight:
     """Tells light from movement; safe to share between threads."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[np.floating]] | None = None) -> None:
+    def __init__(self, arrays: Arrays | None = None) -> None:
         """Take the network's arrays.
 
         Args:
             arrays: As ``training.mouth_inside`` writes them; ``None`` loads those that come with
                 the package.
         """
-        found = _bundled() if arrays is None else arrays
+        found = bundled("inside.npz") if arrays is None else arrays
         floats = {name: np.asarray(array, np.float32) for name, array in found.items()}
-        none = np.zeros(floats["basis"].shape[1], np.float32)
-        self._layers = [(floats["basis"], none)]
-        self._layers += [(floats[f"w{i}"], floats[f"b{i}"]) for i in range(3)]
+        self._basis, self._network = floats["basis"], Dense(floats)
 
     def of(self, motion: Floats) -> Floats:
         """Give the light of a movement.
@@ -52,19 +44,7 @@ class InsideLight:
         Returns:
             float32 ``GRID``: teeth are as bright as they can be where it is 1; 0 is dark.
         """
-        signal = motion.reshape(-1)
-        for number, (weight, bias) in enumerate(self._layers):
-            # Not ``@``, see ``reader``.
-            signal = np.einsum("i,ij->j", signal, weight) + bias
-            if 0 < number < len(self._layers) - 1:
-                np.tanh(signal, out=signal)
-        lit = np.clip((signal.reshape(GRID) - _DARK) * np.float32(1 / (_LIT - _DARK)), 0, 1)
+        told = self._network(project(motion.reshape(-1), self._basis)).reshape(GRID)
+        lit = np.clip((told - _DARK) * np.float32(1 / (_LIT - _DARK)), 0, 1)
         parted = smoothstep(float((motion[3] - motion[2])[3:8, 1].mean()), 0, _PARTED)
         return np.asarray(lit ** np.float32(_SOFT) * parted, np.float32)
-
-
-@cache
-def _bundled() -> Mapping[str, NDArray[np.floating]]:
-    with (files("runtime.blending.warp") / "inside.npz").open("rb") as stored:
-        weights = np.load(stored, allow_pickle=False)
-        return {name: weights[name] for name in weights.files}

@@ -9,15 +9,15 @@ So every face first says a few sounds, the probes, whose movements are known; a 
 what was read to what it should have been makes all faces speak alike.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.blending.lips import LEFT_CORNER, RIGHT_CORNER, Points
+from runtime.blending.warp.dense import Arrays, Dense, bundled, project
 from runtime.types import MelChunk, MouthCrop
 
 #: Width and height of the patch the network sees, and crop pixels per patch pixel.
@@ -52,22 +52,22 @@ class LipReader:
         known: What is read of them on faces that show all, ``(len(probes), k)``.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[np.floating]] | None = None) -> None:
+    def __init__(self, arrays: Arrays | None = None) -> None:
         """Take the network's arrays.
 
         Args:
             arrays: As ``training.mouth_reader`` writes them; ``None`` loads those that come with
                 the package. A network without probes reads, but cannot calibrate.
         """
-        found = _bundled() if arrays is None else arrays
-        arrays = {name: np.asarray(array, np.float32) for name, array in found.items()}
-        self._change_basis = arrays["change_basis"]
-        self._face_basis, self._face_mean = arrays["face_basis"], arrays["face_mean"]
-        self._layers = [(arrays[f"w{i}"], arrays[f"b{i}"]) for i in range(3)]
-        self._motion_basis = arrays["motion_basis"]
+        found = bundled("reader.npz") if arrays is None else arrays
+        floats = {name: np.asarray(array, np.float32) for name, array in found.items()}
+        self._change_basis = floats["change_basis"]
+        self._face_basis, self._face_mean = floats["face_basis"], floats["face_mean"]
+        self._network = Dense(floats)
+        self._motion_basis = floats["motion_basis"]
         none = np.zeros((0, len(self._motion_basis)), np.float32)
-        self.known = arrays.get("probe_readings", none)
-        self.probes: list[MelChunk] = list(arrays.get("probe_chunks", none))
+        self.known = floats.get("probe_readings", none)
+        self.probes: list[MelChunk] = list(floats.get("probe_chunks", none))
 
     def learn(self, rest: MouthCrop, points: Points) -> RestMouth:
         """Look at a face in silence.
@@ -78,7 +78,7 @@ class LipReader:
         """
         centre = points[_CENTRE].mean(0)
         patch = mouth_patch(rest, centre)
-        face = _project(patch - self._face_mean, self._face_basis)
+        face = project(patch - self._face_mean, self._face_basis)
         zero = self._run(np.zeros(self._change_basis.shape[1], np.float32), face)
         return RestMouth(centre, patch, face, zero)
 
@@ -92,7 +92,7 @@ class LipReader:
         Returns:
             float32 ``(k,)``; exactly 0 for the rest mouth itself. ``motion`` turns it into points.
         """
-        change = _project(mouth_patch(mouth, rest.centre) - rest.patch, self._change_basis)
+        change = project(mouth_patch(mouth, rest.centre) - rest.patch, self._change_basis)
         return self._run(change, rest.face) - rest.zero
 
     def calibrate(self, rest: RestMouth, mouths: Sequence[MouthCrop]) -> NDArray[np.float32]:
@@ -127,23 +127,7 @@ class LipReader:
         return np.asarray(moved.reshape(self._motion_basis.shape[1:]), np.float32)
 
     def _run(self, change: NDArray[np.float32], face: NDArray[np.float32]) -> NDArray[np.float32]:
-        signal = np.concatenate([change, face])
-        for weight, bias in self._layers[:-1]:
-            signal = np.tanh(signal @ weight + bias)
-        weight, bias = self._layers[-1]
-        return np.asarray(signal @ weight + bias, np.float32)
-
-
-def _project(patch: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Not ``@``: for products of this size NumPy's algebra wakes threads, and waits for them on
-    # processors that are busy drawing mouths.
-    return np.asarray(np.einsum("i,ij->j", patch, basis), np.float32)
-
-
-def _bundled() -> Mapping[str, NDArray[np.floating]]:
-    with (files("runtime.blending.warp") / "reader.npz").open("rb") as stored:
-        weights = np.load(stored, allow_pickle=False)
-        return {name: weights[name] for name in weights.files}
+        return self._network(np.concatenate([change, face]))
 
 
 def mouth_patch(crop: MouthCrop, centre: Points) -> NDArray[np.float32]:
