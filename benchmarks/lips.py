@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from api.service import Mouthpiece
 from benchmarks.__main__ import SHARED
+from benchmarks.quality import Mesh, skin_sharpness
 from runtime.animator import Animator, StreamOptions
 from runtime.audio import read_audio
-from runtime.blending import BlendOptions, can_warp, opening, sharpness
+from runtime.blending import BlendOptions, can_warp, opening
 from runtime.chunks import frame_count
-from runtime.faces import FaceMesh, Roi
+from runtime.faces import Roi
 from runtime.mel import melspectrogram
 from runtime.planes import render, to_bgr
 from runtime.silence import SilenceGate
@@ -37,7 +38,6 @@ from training.metrics import correlation
 _SKIN_STEP, _SOFTEST = 5, 0.02
 
 Floats = NDArray[np.float32]
-Mesh = AttentionMesh | FaceMesh
 
 
 class Lips(NamedTuple):
@@ -102,13 +102,11 @@ def _opening(mesh: Mesh, patch: Patch) -> float:
 
 
 def _skin(mesh: Mesh, patch: Patch) -> float:
-    """Measure the sharpness round the lips without what is seen between them."""
+    """Give the sharpness of skin in parts of the source's."""
+    pictures = render(patch), to_bgr(patch.reference.planes)
     points = patch.reference.landmarks
-    shares = []
-    for picture in (render(patch), to_bgr(patch.reference.planes)):
-        lips = mesh.landmarks(picture, Roi.of_landmarks(points))[1]
-        shares.append(sharpness(picture, points, interior=lips))
-    return shares[0] / shares[1]
+    now, before = (skin_sharpness(mesh, picture, points) for picture in pictures)
+    return now / before
 
 
 def main() -> None:

@@ -26,7 +26,9 @@ from runtime.blending import METHODS, BlendOptions, seam_step, sharpness
 from runtime.faces import FaceMesh, Roi
 from runtime.planes import render, to_bgr
 from runtime.types import SAMPLE_RATE, Frame, Landmarks, Mask, Patch, Waveform
+from training.attention_mesh import AttentionMesh
 
+Mesh = AttentionMesh | FaceMesh
 #: Width in pixels of the rim whose mean colour must stand still.
 BORDER = 9
 
@@ -55,14 +57,14 @@ def measure(mouthpiece: Mouthpiece, face: Path, sound: Waveform, method: str) ->
         points = patch.reference.landmarks
         seams.append(seam_step(result, source, mask))
         shares.append(sharpness(result, points) / sharpness(source, points))
-        skins.append(_skin(mesh, result, points) / _skin(mesh, source, points))
+        skins.append(skin_sharpness(mesh, result, points) / skin_sharpness(mesh, source, points))
         colours.append(result[border].mean(0))
     wander = float(np.ptp(colours, axis=0).max()) if added.frames == 1 else 0.0
     sharp, skin = float(np.median(shares)), float(np.median(skins))
     return Quality(float(np.mean(seams)), max(seams), sharp, skin, wander)
 
 
-def _skin(mesh: FaceMesh, picture: Frame, points: Landmarks) -> float:
+def skin_sharpness(mesh: Mesh, picture: Frame, points: Landmarks) -> float:
     """Measure the sharpness round the lips without what is seen between them."""
     lips = mesh.landmarks(picture, Roi.of_landmarks(points))[1]
     return sharpness(picture, points, interior=lips)
